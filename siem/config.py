@@ -1,0 +1,68 @@
+"""Settings: `siem.toml` in the working folder, then `SIEM_*` variables, then the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from siem.errors import ConfigError
+
+MEBI = 1 << 20
+
+
+class Limits(BaseModel, frozen=True):
+    """What one object may cost. An object or record beyond them is kept as damaged or rejected, never in silence."""
+
+    object_bytes: int = Field(default=16 << 30, gt=0, description="decompressed bytes of one object")
+    ratio: float = Field(default=500, gt=1, description="decompressed over compressed bytes, looked at beyond 16 MiB")
+    record_bytes: int = Field(default=MEBI, gt=0, description="bytes of one record or line")
+    depth: int = Field(default=64, gt=0, le=200, description="levels of nesting of one record")
+    block_bytes: int = Field(default=4 * MEBI, ge=64 << 10, description="bytes that are parsed at a time")
+
+
+class Batching(BaseModel, frozen=True):
+    """How many small objects are written together."""
+
+    events: int = Field(default=50_000, gt=0, description="events in one write")
+    objects: int = Field(default=1_000, gt=0, description="objects in one write")
+
+
+class Settings(BaseSettings):
+    """All settings, with their defaults. `SIEM_LIMITS__DEPTH=32` sets `limits.depth`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SIEM_", env_nested_delimiter="__", toml_file="siem.toml", extra="forbid", frozen=True
+    )
+
+    store: str = "./siem-data"
+    content: Path | None = None
+    limits: Limits = Limits()
+    batching: Batching = Batching()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**given: object) -> Settings:
+    """The settings in force; `given` comes from the command line and wins, None in it means not given.
+
+    Raises:
+        ConfigError: a value cannot work; the message names the setting.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"settings: {problems}") from error
+    except ValueError as error:  # siem.toml is not TOML
+        raise ConfigError(f"siem.toml: {error}") from error

@@ -1,0 +1,55 @@
+"""Every exception that crosses a room's border.
+
+SiemError
+├── UsageError         the command line asks for something that does not exist       exit 2
+├── ContentError       a parser, rule or list is wrong; names file and line          exit 3
+├── ConfigError        a setting is wrong; names the setting                         exit 3
+├── Unavailable        a dependency is down: try again later, nothing was changed    exit 4
+├── Refused            a store will never take this record: it goes to the rejects
+└── Damaged            an object ends or breaks before its end; what came before it is good
+"""
+
+from __future__ import annotations
+
+
+class SiemError(Exception):
+    """Root of the tree. `str()` is a sentence for people that says what to do."""
+
+    exit_code = 1
+
+
+class UsageError(SiemError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class ContentError(SiemError):
+    """A content file (parser, rule, filter, list) cannot be used."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, file: str | None = None, line: int | None = None) -> None:
+        self.message, self.file, self.line = message, file, line
+        place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(f"{place}{message}")
+
+
+class ConfigError(SiemError):
+    """A setting has a value that cannot work."""
+
+    exit_code = 3
+
+
+class Unavailable(SiemError):
+    """A dependency (store, bucket, queue) is down. Nothing was committed; try again later."""
+
+    exit_code = 4
+
+
+class Refused(SiemError):
+    """The store will never accept this record, however often it is sent."""
+
+
+class Damaged(SiemError):
+    """The bytes of an object are broken from here on; everything read before stands."""

@@ -1,0 +1,56 @@
+"""What a parser is: which objects are its own, and how their bytes become `Parsed` blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+from siem.config import Limits
+from siem.parsing.batch import Parsed
+from siem.schema import DatasetFields, LogSource, Origin
+
+
+class Content(Protocol):
+    """The bytes of one object, decompressed; may be read more than once."""
+
+    def head(self) -> bytes:
+        """The first bytes, at most 64 KiB. Damage further on does not show here."""
+        ...
+
+    def blocks(self) -> Iterator[bytes]:
+        """All bytes, in blocks of about `Limits.block_bytes`, cut anywhere.
+
+        Raises:
+            Damaged: after the last good block, where the stream breaks or a limit is passed.
+        """
+        ...
+
+    def file(self) -> BinaryIO:
+        """The bytes as a seekable file (for Parquet)."""
+        ...
+
+
+class Parser(Protocol):
+    """A log type. Pure: knows neither buckets nor stores, and the same bytes always give the same blocks."""
+
+    dataset: str
+    version: str  # part of every reject; raise it when a change could turn rejects into events
+    key: re.Pattern[str]
+    logsources: tuple[LogSource, ...]
+    unique_ids: bool  # the records carry ids of their own, so the same record may come in two objects
+
+    @property
+    def fields(self) -> DatasetFields: ...
+
+    def claims(self, key: str) -> bool:
+        """By its key the object is of this type."""
+        ...
+
+    def recognises(self, head: bytes) -> bool:
+        """By its first bytes the object can be of this type. Empty content can."""
+        ...
+
+    def parse(self, content: Content, origin: Origin, limits: Limits) -> Iterator[Parsed]:
+        """The object's blocks, in order; ordinals run through the object. Never raises for what an object holds."""
+        ...

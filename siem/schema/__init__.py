@@ -1,0 +1,26 @@
+"""The common schema: fields, their types, and where a rule's field is found."""
+
+from siem.schema.arrow import arrow_type
+from siem.schema.fields import BY_NAME, FIELDS, ORDER, Field, Kind
+from siem.schema.logsource import LogSource
+from siem.schema.objects import Origin, SourceObject
+from siem.schema.query import Query
+from siem.schema.resolve import ANY_JSON, Column, DatasetFields, Path, Source
+
+__all__ = [
+    "ANY_JSON",
+    "BY_NAME",
+    "FIELDS",
+    "ORDER",
+    "Column",
+    "DatasetFields",
+    "Field",
+    "Kind",
+    "LogSource",
+    "Origin",
+    "Path",
+    "Query",
+    "Source",
+    "SourceObject",
+    "arrow_type",
+]

@@ -1,0 +1,87 @@
+"""Where the values of a rule's field are: one resolver for every engine and store.
+
+Order, per dataset: schema field; native name; the parser's taxonomy alias. A native name is answered from a schema
+field only where the field holds the very same text; otherwise from the record itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from siem.schema.fields import BY_NAME, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of its own: a schema field, or a native column of a delimited log (then of kind TEXT)."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A place inside a JSON record.
+
+    root: the document's key that holds the record (`aws.cloudtrail`); "" where the document is the record.
+    path: keys below it joined by `.`; array positions have no part in it.
+    column: the stored JSON text that holds it: the record without its open payloads, or one payload.
+    within: `path` seen from that column; "" is the whole column.
+    """
+
+    root: str
+    path: str
+    column: str
+    within: str
+
+
+Source = Column | Path
+
+
+@dataclass(frozen=True)
+class DatasetFields:
+    """What a dataset's documents hold, as far as rules need to know. Parsers declare it, the resolver reads it.
+
+    filled: schema fields that the parser fills.
+    native: native name -> schema field whose text is identical (for delimited logs: where it is not null).
+    aliases: taxonomy name (`c-uri`) -> schema field or native name.
+    payloads: top-level keys of the record whose content is open; each is stored as one JSON text of its own.
+    nested: the record is JSON below the dataset's name; False: native columns stand beside the schema's.
+    """
+
+    dataset: str
+    filled: frozenset[str] = frozenset()
+    native: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    payloads: frozenset[str] = frozenset()
+    nested: bool = True
+
+    def sources(self, name: str) -> tuple[Source, ...]:
+        """Where the values of the rule field `name` are; the field has the values of all of them together.
+
+        Never empty: a name that nothing is known of is looked for in the record.
+        """
+        if not self.dataset:  # any JSON: fields under their own names
+            return (Path("", name, "", name),)
+        if name in BY_NAME and name in self.filled:
+            return (Column(name, BY_NAME[name].kind),)
+        own = name.removeprefix(f"{self.dataset}.")
+        alias = self.aliases.get(own)
+        if alias is not None and own not in self.native:
+            return self.sources(alias)
+        identical = self.native.get(own)
+        if self.nested:
+            return (Column(identical, BY_NAME[identical].kind),) if identical else (self._path(own),)
+        column = Column(f"{self.dataset}.{own}", Kind.TEXT)
+        return (Column(identical, BY_NAME[identical].kind), column) if identical else (column,)
+
+    def _path(self, own: str) -> Path:
+        first, _, rest = own.partition(".")
+        if first in self.payloads:
+            return Path(self.dataset, own, f"{self.dataset}.{first}", rest)
+        return Path(self.dataset, own, self.dataset, own)
+
+
+ANY_JSON = DatasetFields("")
+"""Records of no known dataset (`siem hunt --dataset json`): every field is looked for under its own name."""

@@ -1,0 +1,204 @@
+"""What a store promises, whichever it is. One test suite (`siem.testing.store_contract`) runs on every store.
+
+Words: an *object* is a version of a key in a bucket; its *ledger row* says what it came to. A *commit* makes whole
+objects visible together with their rows, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from siem.parsing.batch import Parsed, Reject
+from siem.schema import Query, SourceObject
+
+
+class State(StrEnum):
+    """What became of an object. Only COMMITTED and DAMAGED objects have events."""
+
+    COMMITTED = "committed"
+    UNRECOGNISED = "unrecognised"
+    DAMAGED = "damaged"
+    REFUSED = "refused"
+    DENIED = "denied"
+    GONE = "gone"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An object as it was delivered: `bytes` and `sha256` (hex) are of the stored bytes, before decompression."""
+
+    source: SourceObject
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One object. records = events + rejects + skipped; what is stored = events - duplicates.
+
+    first, last: earliest and latest event time; None without events.
+    dataset: None for an object that no parser claims.
+    """
+
+    object: str
+    bucket: str
+    key: str
+    version: str | None
+    sha256: str
+    bytes: int
+    state: State
+    dataset: str | None = None
+    records: int = 0
+    events: int = 0
+    rejects: int = 0
+    skipped: int = 0
+    duplicates: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    reason: str | None = None
+    committed: datetime | None = None
+
+
+@dataclass(frozen=True)
+class StoredReject:
+    """A reject with the object that it came from."""
+
+    object: str
+    bucket: str
+    key: str
+    dataset: str
+    parser_version: str
+    reject: Reject
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An event that a query found.
+
+    document: as `Batch.ndjson()` has it, decoded; None where the query is exact and documents were not asked for.
+    """
+
+    event_id: str
+    timestamp: datetime
+    dataset: str
+    object: str
+    document: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A rule matched an event. Key: rule and event. `group` is what its alert is about (field -> value)."""
+
+    rule_id: str
+    event_id: str
+    timestamp: datetime
+    object: str
+    dataset: str
+    fingerprint: str
+    group: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Signals of one rule and group whose windows touch. `id` is a hash of rule, group and first event."""
+
+    id: str
+    rule_id: str
+    title: str
+    level: str
+    tags: Sequence[str]
+    group: Mapping[str, str]
+    first: datetime
+    last: datetime
+    count: int
+    events: Sequence[str]  # at most 1,000 event ids, in order of time
+    state: str = "open"
+
+
+class Writing(Protocol):
+    """One commit in the making. Nothing of it is visible before `commit` returns."""
+
+    def add(self, delivery: Delivery, parsed: Parsed, parser_version: str, unique_ids: bool) -> None:
+        """Take a block of an object; may write it aside.
+
+        Raises:
+            Unavailable: the store cannot be written now; the whole commit has to be begun again.
+        """
+        ...
+
+    def finish(self, delivery: Delivery, state: State, reason: str | None = None, dataset: str | None = None) -> None:
+        """The object is whole: no more blocks of it will come. Also for objects without any."""
+        ...
+
+    def commit(self) -> list[LedgerRow]:
+        """Make every finished object visible, durably, all of them or none. Safe to repeat in a new `Writing`.
+
+        An object that somebody else committed meanwhile is left out: its row is returned as it stands in the ledger.
+
+        Raises:
+            Unavailable: nothing was committed; try again later.
+        """
+        ...
+
+
+class Store(Protocol):
+    """Events, the ledger, and everything that must outlive a process."""
+
+    def ledger(self, objects: Iterable[str] | None = None) -> dict[str, LedgerRow]:
+        """Rows by object id, of these objects or of all."""
+        ...
+
+    def writing(self, now: datetime) -> AbstractContextManager[Writing]:
+        """Begin a commit; leaving the block without `commit` leaves no trace. `now` becomes `committed`."""
+        ...
+
+    def rejects(self) -> Iterator[StoredReject]:
+        """Every reject that is kept, oldest object first."""
+        ...
+
+    def replay(self, stored: Sequence[StoredReject], parsed: Parsed, now: datetime) -> int:
+        """`parsed` is what the rejects `stored` (of one object) came to when parsed again: store its events, keep
+        its rejects, move the counts in the object's row, in one commit. Returns the events stored."""
+        ...
+
+    def pending(self) -> list[str]:
+        """Objects with events that no detection pass has marked, oldest commit first."""
+        ...
+
+    def search(
+        self,
+        query: Query,
+        objects: Sequence[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        documents: bool = False,
+    ) -> Iterator[Hit]:
+        """Events that the query finds, in these objects (None: all), since <= time < until, in order of time.
+
+        Documents come with every hit where `documents` is set or the query is not exact.
+        """
+        ...
+
+    def mark(
+        self, objects: Sequence[str], signals: Sequence[Signal], alerts: Sequence[Alert], gone: Sequence[str]
+    ) -> None:
+        """End of a detection pass: store signals (again is nothing new) and alerts (same id: updated, state kept),
+        delete the alerts `gone`, mark the objects judged; in one commit."""
+        ...
+
+    def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
+        """All signals of a rule and group, in order of time."""
+        ...
+
+    def alerts(self) -> list[Alert]:
+        """All alerts, newest first."""
+        ...
+
+    def close(self) -> None: ...
