@@ -1,0 +1,221 @@
+"""AWS CloudTrail: management, data, Insight and network activity events, of trails and of EventBridge.
+
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from siem.parsing import JsonRecords, Nested, address, moment
+from siem.schema import LogSource
+
+ID_BYTES = 128
+
+
+class Record(msgspec.Struct, gc=False):
+    """What is read of a record."""
+
+    eventTime: str | None = None
+    eventSource: str | None = None
+    eventName: str | None = None
+    awsRegion: str | None = None
+    sourceIPAddress: str | None = None
+    userAgent: str | None = None
+    errorCode: str | None = None
+    errorMessage: str | None = None
+    requestID: str | None = None
+    eventID: str | None = None
+    eventCategory: str | None = None
+    recipientAccountId: str | None = None
+    userIdentity: Nested = None
+    tlsDetails: Nested = None
+    requestParameters: Nested = None
+    responseElements: Nested = None
+    additionalEventData: Nested = None
+    serviceEventDetails: Nested = None
+
+
+class Issuer(msgspec.Struct):
+    arn: str | None = None
+    userName: str | None = None
+
+
+class Session(msgspec.Struct):
+    sessionIssuer: Issuer | None = None
+    sourceIdentity: str | None = None
+
+
+class OnBehalfOf(msgspec.Struct):
+    userId: str | None = None
+
+
+class Identity(msgspec.Struct):
+    """https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html"""
+
+    type: str | None = None
+    principalId: str | None = None
+    arn: str | None = None
+    accountId: str | None = None
+    userName: str | None = None
+    sessionContext: Session | None = None
+    onBehalfOf: OnBehalfOf | None = None
+
+
+class Who(msgspec.Struct, frozen=True):
+    """Who acted. principal: ARN of the user or of the role behind the session, never a session's; person: who stands
+    behind a session: source identity, Identity Center user, or the session's name."""
+
+    type: str | None
+    id: str | None
+    account: str | None
+    name: str | None
+    principal: str | None
+    person: str | None
+
+
+@lru_cache(maxsize=8192)
+def who(raw: bytes | None) -> Who:
+    """Identities repeat: 200 of them stand in 20,000 records."""
+    identity: Identity = decoded(raw, Identity)
+    session = identity.sessionContext or Session()
+    issuer = session.sessionIssuer or Issuer()
+    named = identity.principalId.partition(":")[2] if identity.type == "AssumedRole" and identity.principalId else None
+    behalf = identity.onBehalfOf.userId if identity.onBehalfOf else None
+    return Who(
+        identity.type,
+        identity.principalId,
+        identity.accountId,
+        identity.userName or issuer.userName,
+        issuer.arn or (None if ":assumed-role/" in (identity.arn or "") else identity.arn),
+        session.sourceIdentity or behalf or named or None,
+    )
+
+
+class TlsDetails(msgspec.Struct):
+    tlsVersion: str | None = None
+    cipherSuite: str | None = None
+    clientProvidedHostHeader: str | None = None
+
+
+class Tls(msgspec.Struct, frozen=True):
+    version: str | None
+    protocol: str | None
+    cipher: str | None
+    host: str | None
+
+
+class Answer(msgspec.Struct):
+    ConsoleLogin: str | None = None
+
+
+@lru_cache(maxsize=8192)
+def tls(raw: bytes) -> Tls:
+    """`TLSv1.3` is version 1.3 of protocol tls."""
+    details: TlsDetails = decoded(raw, TlsDetails)
+    protocol, _, number = (details.tlsVersion or "").partition("v")
+    known = (number, protocol.lower()) if number else (None, None)
+    return Tls(*known, details.cipherSuite, details.clientProvidedHostHeader)
+
+
+def decoded(raw: bytes | None, kind: type[Any]) -> Any:
+    """The part of a record as far as it is as documented; what is not is left out."""
+    try:
+        return msgspec.json.decode(raw or b"{}", type=kind)
+    except msgspec.DecodeError:
+        found, parts = kind(), msgspec.json.decode(raw or b"{}")
+    if isinstance(parts, dict):
+        for field in msgspec.structs.fields(kind):
+            with suppress(msgspec.ValidationError):
+                setattr(found, field.name, msgspec.convert(parts.get(field.encode_name), field.type))
+    return found
+
+
+def fill(record: Record, event: Any) -> None:
+    """An event of a CloudTrail record."""
+    event.timestamp = moment(record.eventTime) if record.eventTime else None
+    event.event_id = record.eventID if record.eventID and is_identity(record.eventID) else None
+    event.event_kind = "alert" if record.eventCategory == "Insight" else "event"
+    event.event_provider = record.eventSource
+    event.event_action = record.eventName
+    event.event_outcome = outcome(record)
+    event.error_code = record.errorCode
+    event.error_message = record.errorMessage
+    event.cloud_region = record.awsRegion
+    event.source_address = record.sourceIPAddress
+    event.source_ip = address(record.sourceIPAddress) if record.sourceIPAddress else None
+    event.user_agent_original = record.userAgent
+    event.http_request_id = record.requestID
+    caller = who(record.userIdentity)
+    event.cloud_account_id = record.recipientAccountId or caller.account
+    event.user_id = caller.id
+    event.user_name = caller.name
+    event.siem_principal_id = caller.principal
+    event.siem_principal_type = caller.type
+    event.siem_principal_person = caller.person
+    if record.tlsDetails is not None:
+        details = tls(record.tlsDetails)
+        event.tls_version = details.version
+        event.tls_version_protocol = details.protocol
+        event.tls_cipher = details.cipher
+        event.tls_client_server_name = details.host
+
+
+def is_identity(text: str) -> bool:
+    """A printable string of at most 128 bytes."""
+    return text.isprintable() and (len(text) if text.isascii() else len(text.encode())) <= ID_BYTES
+
+
+def outcome(record: Record) -> str | None:
+    """Failure where there is an error's code or text, or a console login failed; Insights have no outcome."""
+    if record.errorCode or record.errorMessage:
+        return "failure"
+    if record.eventCategory == "Insight":
+        return None
+    if record.eventName == "ConsoleLogin":
+        answer = decoded(record.responseElements, Answer)
+        return "failure" if answer.ConsoleLogin == "Failure" else "success"
+    return "success"
+
+
+PARSER = JsonRecords(
+    dataset="aws.cloudtrail",
+    # By the file's name wherever it lies, but not below the folder of another service; or from EventBridge.
+    key=re.compile(
+        r"^(?!.*AWSLogs/(?:o-[a-z0-9]+/)?(?:\d{12}/|aws-account-id=)(?!CloudTrail))"
+        r"(?:.*/)?\d{12}_CloudTrail(?:-[A-Za-z]+)?_[^/]+\.json(?:\.gz)?$"
+        r"|(?:^|/)eventbridge/cloudtrail/[^/].*[^/]$"
+    ),
+    skipped=re.compile(r"_CloudTrail-Digest_[^/]+$"),
+    logsources=(LogSource(product="aws", service="cloudtrail"),),
+    record=Record,
+    fill=fill,
+    first_key="eventVersion",
+    scalars=(
+        "eventVersion", "eventType", "apiVersion", "managementEvent", "readOnly", "sharedEventID", "vpcEndpointId",
+        "vpcEndpointAccountId", "sessionCredentialFromConsole", "annotation",
+    ),
+    nested=("resources", "insightDetails", "addendum", "edgeDeviceDetails", "eventContext"),
+    payloads=("requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"),
+    native={
+        "eventName": "event.action",
+        "eventSource": "event.provider",
+        "errorCode": "error.code",
+        "errorMessage": "error.message",
+        "awsRegion": "cloud.region",
+        "sourceIPAddress": "source.address",
+        "userAgent": "user_agent.original",
+        "requestID": "http.request.id",
+    },
+    filled=frozenset((
+        "event.kind", "event.provider", "event.action", "event.outcome", "error.code", "error.message",
+        "cloud.account.id", "cloud.region", "source.address", "source.ip", "user.id", "user.name",
+        "user_agent.original", "http.request.id", "tls.version", "tls.version_protocol", "tls.cipher",
+        "tls.client.server_name", "siem.principal.id", "siem.principal.type", "siem.principal.person",
+    )),
+)  # fmt: skip

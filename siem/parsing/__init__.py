@@ -1,0 +1,22 @@
+"""What a parser is: the two shapes, and what they are built from."""
+
+from siem.parsing.batch import Batch, Parsed, Reject, Tally
+from siem.parsing.json_records import JsonRecords, Nested
+from siem.parsing.parser import Content, Parser
+from siem.parsing.registry import Registry, load_parsers
+from siem.parsing.values import address, moment
+
+__all__ = [
+    "Batch",
+    "Content",
+    "JsonRecords",
+    "Nested",
+    "Parsed",
+    "Parser",
+    "Registry",
+    "Reject",
+    "Tally",
+    "address",
+    "load_parsers",
+    "moment",
+]

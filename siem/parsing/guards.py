@@ -1,0 +1,127 @@
+"""What is checked before a JSON record may be stored, so that every later reader accepts it.
+
+Readers disagree: msgspec lets integers of 400 digits and 1e999 pass, DuckDB takes the first of duplicate keys, Python
+the last, and 3,000 levels end some of them. A record that passes here means the same to all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import orjson
+
+SEEN_BYTES, SEEN_VALUES = 2048, 16_384
+"""Longer values are not remembered, and no more than so many: 32 MiB at most."""
+
+STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+class Unacceptable(ValueError):
+    """The record cannot be stored; the text is the reject's reason."""
+
+
+def keys_written(text: bytes) -> int | None:
+    """How many keys compact JSON `text` writes, counted in its bytes; None where bytes alone cannot tell."""
+    count = text.count(b'":')
+    if b"\\" in text:
+        if b'\\\\":' in text:
+            return None
+        count -= text.count(b'\\":')
+    return count
+
+
+def keys_in_window(text: bytes) -> int | None:
+    """`keys_written` for much text: by NumPy, 0.3 ns a byte."""
+    octets = np.frombuffer(text, np.uint8)
+    colons = np.flatnonzero(octets[3:] == ord(":")) + 3 if len(text) > 3 else np.empty(0, np.intp)  # {"": is the least
+    colons = colons[octets[colons - 1] == ord('"')]
+    if b"\\" not in text:
+        return len(colons)
+    escaped = colons[octets[colons - 2] == ord("\\")]
+    return None if np.any(octets[escaped - 3] == ord("\\")) else len(colons) - len(escaped)
+
+
+class Seen(dict[bytes, int]):
+    """Values that passed `checked`, and their keys: identities and TLS details repeat from record to record."""
+
+    def keys_of(self, value: bytes, depth: int) -> int:
+        """`checked(value, depth)`, from memory where it is known."""
+        count = self.get(value)
+        return self.add(value, depth) if count is None else count
+
+    def add(self, value: bytes, depth: int) -> int:
+        """`checked(value, depth)`, remembered where the value is short."""
+        count = checked(value, depth)
+        if len(value) <= SEEN_BYTES:
+            if len(self) >= SEEN_VALUES:
+                self.clear()
+            self[value] = count
+        return count
+
+
+def checked(value: bytes, depth: int) -> int:
+    """Check one JSON value and count its keys at all levels.
+
+    Raises:
+        Unacceptable: too deep, a number or string that some reader refuses, or a key that stands twice.
+    """
+    if value.count(b"{") + value.count(b"[") > depth and nesting(value) > depth:
+        raise Unacceptable(f"nested deeper than {depth} levels")
+    try:
+        loaded = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Unacceptable(f"not JSON that every reader accepts: {error.msg}") from error
+    count = keys_written(value)
+    if count is None or orjson.dumps(loaded) != value:  # the same bytes again: no key was lost, and half the time of
+        found = _keys(loaded)  # counting what was decoded
+        if found != count:
+            refuse_duplicates(value)
+        return found
+    return count
+
+
+def _keys(value: Any) -> int:
+    if type(value) is dict:
+        return len(value) + sum([_keys(item) for item in value.values() if type(item) in (dict, list)])
+    if type(value) is list:
+        return sum([_keys(item) for item in value if type(item) in (dict, list)])
+    return 0
+
+
+def nesting(text: bytes) -> int:
+    """Levels of objects and arrays in JSON text, without decoding it."""
+    deepest = level = 0
+    for bracket in re.findall(rb"[{}\[\]]", STRING.sub(b"", text)):
+        level += 1 if bracket in b"{[" else -1
+        deepest = max(deepest, level)
+    return deepest
+
+
+def refuse_duplicates(text: bytes) -> None:
+    """The exact check, slow.
+
+    Raises:
+        Unacceptable: a key stands twice in one object.
+    """
+    json.loads(text, object_pairs_hook=_distinct)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise Unacceptable(f"key {key[:80]!r} stands twice in one object")
+        seen.add(key)
+
+
+def compact(text: bytes) -> bytes:
+    """Valid JSON without white space outside strings; everything else byte for byte."""
+    pieces, end = [], 0
+    for match in STRING.finditer(text):
+        pieces += [text[end : match.start()].translate(None, b" \t\r\n"), match[0]]
+        end = match.end()
+    pieces.append(text[end:].translate(None, b" \t\r\n"))
+    return b"".join(pieces)

@@ -1,0 +1,47 @@
+"""Values that every parser reads the same way: times and addresses."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from ipaddress import ip_address
+
+from siem.parsing.batch import text_of
+
+RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(\.\d+)?(Z|z|[+-]\d\d:\d\d)", re.ASCII)
+IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)", re.ASCII)
+
+
+@lru_cache(maxsize=65_536)
+def moment(text: str) -> str | None:
+    """An RFC 3339 time as we write it (UTC, `Z`, microseconds at most); None where it is none.
+
+    A leap second (`:60`) is the second after `:59`; digits beyond microseconds are cut.
+    """
+    match = RFC3339.fullmatch(text)
+    if match is None:
+        return None
+    day, minute, second, fraction, zone = match.groups()
+    leap = second == "60"
+    try:
+        offset = zone.upper().replace("Z", "+00:00")
+        time = datetime.fromisoformat(f"{day}T{minute}:{'59' if leap else second}{offset}").astimezone(UTC)
+        time += timedelta(seconds=int(leap), microseconds=int(((fraction or ".0")[1:] + "000000")[:6]))
+    except (ValueError, OverflowError):
+        return None
+    return text_of(time)
+
+
+@lru_cache(maxsize=65_536)
+def address(text: str) -> str | None:
+    """The text where it is an IPv4 or IPv6 address as it stands; None otherwise (`AWS Internal`, `010.1.1.1`)."""
+    if IPV4.fullmatch(text):
+        return text
+    if ":" not in text or "%" in text:
+        return None
+    try:
+        ip_address(text)
+    except ValueError:
+        return None
+    return text
