@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -18,27 +18,27 @@ from siem.schema import LogSource
 ID_BYTES = 128
 
 
-class Record(msgspec.Struct, gc=False):
+class Record(TypedDict, total=False):
     """What is read of a record."""
 
-    eventTime: str | None = None
-    eventSource: str | None = None
-    eventName: str | None = None
-    awsRegion: str | None = None
-    sourceIPAddress: str | None = None
-    userAgent: str | None = None
-    errorCode: str | None = None
-    errorMessage: str | None = None
-    requestID: str | None = None
-    eventID: str | None = None
-    eventCategory: str | None = None
-    recipientAccountId: str | None = None
-    userIdentity: Nested = None
-    tlsDetails: Nested = None
-    requestParameters: Nested = None
-    responseElements: Nested = None
-    additionalEventData: Nested = None
-    serviceEventDetails: Nested = None
+    eventTime: str | None
+    eventSource: str | None
+    eventName: str | None
+    awsRegion: str | None
+    sourceIPAddress: str | None
+    userAgent: str | None
+    errorCode: str | None
+    errorMessage: str | None
+    requestID: str | None
+    eventID: str | None
+    eventCategory: str | None
+    recipientAccountId: str | None
+    userIdentity: Nested
+    tlsDetails: Nested
+    requestParameters: Nested
+    responseElements: Nested
+    additionalEventData: Nested
+    serviceEventDetails: Nested
 
 
 class Issuer(msgspec.Struct):
@@ -68,14 +68,14 @@ class Identity(msgspec.Struct):
 
 
 class Who(msgspec.Struct, frozen=True):
-    """Who acted. principal: ARN of the user or of the role behind the session, never a session's; person: who stands
+    """Who acted. arn: of the user or of the role behind the session, never a session's; person: who stands
     behind a session: source identity, Identity Center user, or the session's name."""
 
     type: str | None
     id: str | None
     account: str | None
     name: str | None
-    principal: str | None
+    arn: str | None
     person: str | None
 
 
@@ -92,7 +92,7 @@ def who(raw: bytes | None) -> Who:
         identity.principalId,
         identity.accountId,
         identity.userName or issuer.userName,
-        issuer.arn or (None if ":assumed-role/" in (identity.arn or "") else identity.arn),
+        issuer.arn or (None if ":sts:" in (identity.arn or "") else identity.arn),
         session.sourceIdentity or behalf or named or None,
     )
 
@@ -120,7 +120,7 @@ def tls(raw: bytes) -> Tls:
     details: TlsDetails = decoded(raw, TlsDetails)
     protocol, _, number = (details.tlsVersion or "").partition("v")
     known = (number, protocol.lower()) if number else (None, None)
-    return Tls(*known, details.cipherSuite, details.clientProvidedHostHeader)
+    return Tls(known[0], known[1], details.cipherSuite, details.clientProvidedHostHeader)
 
 
 def decoded(raw: bytes | None, kind: type[Any]) -> Any:
@@ -138,28 +138,30 @@ def decoded(raw: bytes | None, kind: type[Any]) -> Any:
 
 def fill(record: Record, event: Any) -> None:
     """An event of a CloudTrail record."""
-    event.timestamp = moment(record.eventTime) if record.eventTime else None
-    event.event_id = record.eventID if record.eventID and is_identity(record.eventID) else None
-    event.event_kind = "alert" if record.eventCategory == "Insight" else "event"
-    event.event_provider = record.eventSource
-    event.event_action = record.eventName
+    get = record.get
+    time, own, caller = record.get("eventTime"), record.get("eventID"), record.get("sourceIPAddress")
+    event.timestamp = moment(time) if time else None
+    event.event_id = own if own and is_identity(own) else None
+    event.event_kind = "alert" if get("eventCategory") == "Insight" else "event"
+    event.event_provider = get("eventSource")
+    event.event_action = get("eventName")
     event.event_outcome = outcome(record)
-    event.error_code = record.errorCode
-    event.error_message = record.errorMessage
-    event.cloud_region = record.awsRegion
-    event.source_address = record.sourceIPAddress
-    event.source_ip = address(record.sourceIPAddress) if record.sourceIPAddress else None
-    event.user_agent_original = record.userAgent
-    event.http_request_id = record.requestID
-    caller = who(record.userIdentity)
-    event.cloud_account_id = record.recipientAccountId or caller.account
-    event.user_id = caller.id
-    event.user_name = caller.name
-    event.siem_principal_id = caller.principal
-    event.siem_principal_type = caller.type
-    event.siem_principal_person = caller.person
-    if record.tlsDetails is not None:
-        details = tls(record.tlsDetails)
+    event.error_code = get("errorCode")
+    event.error_message = get("errorMessage")
+    event.cloud_region = get("awsRegion")
+    event.source_address = caller
+    event.source_ip = address(caller) if caller else None
+    event.user_agent_original = get("userAgent")
+    event.http_request_id = get("requestID")
+    principal = who(get("userIdentity"))
+    event.cloud_account_id = get("recipientAccountId") or principal.account
+    event.user_id = principal.id
+    event.user_name = principal.name
+    event.siem_principal_id = principal.arn
+    event.siem_principal_type = principal.type
+    event.siem_principal_person = principal.person
+    if (raw := get("tlsDetails")) is not None:
+        details = tls(raw)
         event.tls_version = details.version
         event.tls_version_protocol = details.protocol
         event.tls_cipher = details.cipher
@@ -173,12 +175,12 @@ def is_identity(text: str) -> bool:
 
 def outcome(record: Record) -> str | None:
     """Failure where there is an error's code or text, or a console login failed; Insights have no outcome."""
-    if record.errorCode or record.errorMessage:
+    if record.get("errorCode") or record.get("errorMessage"):
         return "failure"
-    if record.eventCategory == "Insight":
+    if record.get("eventCategory") == "Insight":
         return None
-    if record.eventName == "ConsoleLogin":
-        answer = decoded(record.responseElements, Answer)
+    if record.get("eventName") == "ConsoleLogin":
+        answer = decoded(record.get("responseElements"), Answer)
         return "failure" if answer.ConsoleLogin == "Failure" else "success"
     return "success"
 

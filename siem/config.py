@@ -19,7 +19,7 @@ class Limits(BaseModel, frozen=True):
     ratio: float = Field(default=500, gt=1, description="decompressed over compressed bytes, looked at beyond 16 MiB")
     record_bytes: int = Field(default=MEBI, gt=0, description="bytes of one record or line")
     depth: int = Field(default=64, gt=0, le=200, description="levels of nesting of one record")
-    block_bytes: int = Field(default=MEBI, ge=64 << 10, description="bytes that are parsed at a time")
+    block_bytes: int = Field(default=4 * MEBI, ge=64 << 10, description="bytes that are parsed at a time")
 
 
 class Batching(BaseModel, frozen=True):

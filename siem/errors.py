@@ -5,6 +5,8 @@ SiemError
 ├── ContentError       a parser, rule or list is wrong; names file and line          exit 3
 ├── ConfigError        a setting is wrong; names the setting                         exit 3
 ├── Unavailable        a dependency is down: try again later, nothing was changed    exit 4
+├── Denied             an object may not be read, however often it is tried
+├── Gone               an object does not exist any more
 ├── Refused            a store will never take this record: it goes to the rejects
 └── Damaged            an object ends or breaks before its end; what came before it is good
 """
@@ -45,6 +47,14 @@ class Unavailable(SiemError):
     """A dependency (store, bucket, queue) is down. Nothing was committed; try again later."""
 
     exit_code = 4
+
+
+class Denied(SiemError):
+    """The object may not be read: rights, a key, or its storage class forbid it."""
+
+
+class Gone(SiemError):
+    """The object does not exist any more."""
 
 
 class Refused(SiemError):

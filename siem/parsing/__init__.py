@@ -1,6 +1,9 @@
 """What a parser is: the two shapes, and what they are built from."""
 
 from siem.parsing.batch import Batch, Parsed, Reject, Tally
+from siem.parsing.delimited import Delimited
+from siem.parsing.execution import holds
+from siem.parsing.headers import first
 from siem.parsing.json_records import JsonRecords, Nested
 from siem.parsing.parser import Content, Parser
 from siem.parsing.registry import Registry, load_parsers
@@ -9,6 +12,7 @@ from siem.parsing.values import address, moment
 __all__ = [
     "Batch",
     "Content",
+    "Delimited",
     "JsonRecords",
     "Nested",
     "Parsed",
@@ -17,6 +21,8 @@ __all__ = [
     "Reject",
     "Tally",
     "address",
+    "first",
+    "holds",
     "load_parsers",
     "moment",
 ]

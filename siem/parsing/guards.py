@@ -47,11 +47,6 @@ def keys_in_window(text: bytes) -> int | None:
 class Seen(dict[bytes, int]):
     """Values that passed `checked`, and their keys: identities and TLS details repeat from record to record."""
 
-    def keys_of(self, value: bytes, depth: int) -> int:
-        """`checked(value, depth)`, from memory where it is known."""
-        count = self.get(value)
-        return self.add(value, depth) if count is None else count
-
     def add(self, value: bytes, depth: int) -> int:
         """`checked(value, depth)`, remembered where the value is short."""
         count = checked(value, depth)

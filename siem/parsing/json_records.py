@@ -1,17 +1,16 @@
 """The shape of parsers whose source sends JSON records.
 
-A parser declares a msgspec Struct that names only what it reads, and one pure function that fills an event from it. The
+A parser declares a TypedDict that names only what it reads, and one pure function that fills an event from it. The
 record itself travels as raw bytes and is spliced into the document once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, get_type_hints
 
 import msgspec
 import orjson
@@ -37,16 +36,16 @@ from siem.parsing.rows import Fill, RowBatch
 from siem.schema import DatasetFields, LogSource, Origin
 
 if TYPE_CHECKING:
-    Nested = bytes | None
+    Nested = bytes
 else:
     Nested = msgspec.Raw
-"""A nested part of a record: its JSON text once the record is checked; None where it is absent."""
+"""A nested part of a record: its JSON text, once the record is checked."""
 
 WINDOW = 256 << 10
 """Bytes that are framed and decoded at a time: what is touched stays in the cache (1 MiB: 1.2 × the time)."""
 
-LEARNED_KEYS = 64
-"""Top-level keys that AWS added since: so many are learned while reading, the rest of them stay slow (3 ×)."""
+KNOWN_KEYS = 96
+"""Top-level keys that AWS added since are learned while reading, up to so many; the rest stay slow (3 ×)."""
 
 joined = b"".join
 
@@ -54,40 +53,40 @@ _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Keys:
-    """Which top-level keys records have. A record whose keys are all known is checked 3 × as fast."""
+    """Which top-level keys records have. A record whose keys are all known is checked 3 × as fast.
+
+    decode: record -> dictionary of its known keys; nested values are Raw. nested: the names of those.
+    """
 
     def __init__(self, record: type[Any], scalars: Sequence[str], nested: Sequence[str]) -> None:
-        self._record, self._scalars, self._nested = record, list(scalars), list(nested)
-        self._own = {field.encode_name: field.type is msgspec.Raw for field in msgspec.structs.fields(record)}
+        self._types: dict[str, Any] = {
+            **get_type_hints(record),
+            **dict.fromkeys(scalars, str | bool | None),
+            **dict.fromkeys(nested, msgspec.Raw),
+        }
+        self._own = get_type_hints(record)
         self._build()
 
     def _build(self) -> None:
-        extra = [(name, str | bool | None, None) for name in self._scalars]
-        raws = [(name, msgspec.Raw, None) for name in self._nested]
-        kind = msgspec.defstruct("Known", [*extra, *raws], bases=(self._record,), gc=False)
-        fields = msgspec.structs.fields(kind)
-        self.decode = msgspec.json.Decoder(kind).decode
-        self.count = len(fields)
-        self.nested = [name for name, nested in self._own.items() if nested]
-        self.values = attrgetter(*[field.encode_name for field in fields if field.type is not msgspec.Raw])
-        self.parts = attrgetter(*self.nested)
-        self.others = attrgetter(*self._nested) if len(self._nested) > 1 else lambda record: ()
+        made: Any = TypedDict  # at run time, which mypy does not follow
+        known = made("Known", self._types, total=False)
+        self.decode: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(known).decode
+        self.nested = [name for name, kind in self._types.items() if kind is msgspec.Raw]
 
     def learn(self, names: Iterable[str]) -> None:
-        """Add keys that were met; hostile names (no identifiers, too many) are left to the slow way."""
-        known = {*self._own, *self._scalars, *self._nested}
-        new = [name for name in names if name not in known and name.isascii() and name.isidentifier()]
-        if new and len(self._nested) + len(new) <= LEARNED_KEYS:
-            self._nested += new
+        """Add keys that were met, up to a limit; beyond it they are left to the slow way."""
+        new = [name for name in names if name not in self._types]
+        if new and len(self._types) + len(new) <= KNOWN_KEYS:
+            self._types |= dict.fromkeys(new, msgspec.Raw)
             self._build()
 
-    def lenient(self, parts: Mapping[str, msgspec.Raw]) -> Any:
+    def lenient(self, parts: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
         """The parser's record where a value is not of the type it should be: text is made of whatever is there."""
-        record = self._record()
-        for name, nested in self._own.items():
-            if (raw := parts.get(name)) is not None:
-                setattr(record, name, bytes(raw) if nested else as_text(bytes(raw)))
-        return record
+        return {
+            name: bytes(parts[name]) if kind is msgspec.Raw else as_text(bytes(parts[name]))
+            for name, kind in self._own.items()
+            if name in parts
+        }
 
 
 def as_text(value: bytes) -> str | None:
@@ -101,7 +100,7 @@ def as_text(value: bytes) -> str | None:
 class JsonRecords:
     """A log type of JSON records. See `Parser` for the attributes that all parsers share.
 
-    record: Struct of what is read: `str | None = None` for texts, `Nested = None` for nested values.
+    record: TypedDict of what is read, `total=False`: `str | None` for texts, `Nested` for nested values.
     fill: sets the event's attributes; leaves `timestamp` None where the record has no time (a reject).
     first_key: with which the source begins every record.
     scalars, nested: the other top-level keys that the source is known to send.
@@ -162,11 +161,13 @@ class JsonRecords:
         try:
             for block in content.blocks():
                 for start in range(0, len(block), WINDOW):
-                    if frames := framer.feed(block[start : start + WINDOW]):
-                        yield reading.parsed(frames)
+                    reading.read(framer.feed(block[start : start + WINDOW]))
+                if reading.bytes >= 1024 << 10:
+                    yield reading.parsed()
         except Damaged as damage:
             damaged = str(damage)
-        yield reading.parsed(framer.close(), damaged or framer.damage)
+        reading.read(framer.close())
+        yield reading.parsed(damaged or framer.damage)
 
 
 class Reading:
@@ -180,12 +181,24 @@ class Reading:
         self._blank.event_ingested = text_of(origin.ingested)
         self._blank.cloud_provider = "aws"
         self._blank.siem_object = origin.object
+        self._clear()
 
-    def parsed(self, frames: list[Frame], damaged: str | None = None) -> Parsed:
+    def _clear(self) -> None:
+        self.bytes = 0  # of the frames that were read since
+        self._events: list[Any] = []
+        self._records: list[dict[str, Any]] = []
+        self._rejects: list[Reject] = []
+
+    def parsed(self, damaged: str | None = None) -> Parsed:
+        """What was read since the last call."""
+        dataset, payloads = self._parser.dataset, self._parser.payloads
+        batch = RowBatch(dataset, self._events, self._records, payloads) if self._events else None
+        parsed = Parsed(dataset, batch, self._rejects, damaged=damaged)
+        self._clear()
+        return parsed
+
+    def read(self, frames: list[Frame]) -> None:
         """Frames to events and rejects."""
-        events: list[Any] = []
-        records: list[Any] = []
-        rejects: list[Reject] = []
         texts = [frame for frame in frames if type(frame) is bytes]
         fast = self._checked(texts) if len(texts) == len(frames) else [None] * len(frames)
         for ordinal, (frame, found) in enumerate(zip(frames, fast, strict=True), self._ordinal):
@@ -193,13 +206,13 @@ class Reading:
                 record, text = (found, frame) if found is not None else self._careful(frame)
                 event = self._event(ordinal, record, text)
             except (Unacceptable, UnicodeDecodeError) as error:
-                rejects.append(Reject.of(ordinal, reason(error), frame.raw if isinstance(frame, Broken) else frame))
+                raw = frame.raw if isinstance(frame, Broken) else frame
+                self._rejects.append(Reject.of(ordinal, reason(error), raw))
             else:
-                events.append(event)
-                records.append(record)
+                self._events.append(event)
+                self._records.append(record)
         self._ordinal += len(frames)
-        batch = RowBatch(self._parser.dataset, events, records, self._parser.payloads) if events else None
-        return Parsed(self._parser.dataset, batch, rejects, damaged=damaged)
+        self.bytes += sum(map(len, texts))
 
     def _event(self, ordinal: int, record: Any, text: Any) -> Any:
         event = self._blank.__copy__()  # copy.copy takes three times as long
@@ -221,23 +234,18 @@ class Reading:
         longest = max(map(len, texts), default=0)
         if longest > self._limits.record_bytes or b"\n" in window or b"\r" in window or not is_utf8(window):
             return [None] * len(texts)
-        keys, depth, seen = self._parser.keys, self._limits.depth - 1, self._parser.seen
+        decode, nested = self._parser.keys.decode, self._parser.keys.nested
+        depth, seen = self._limits.depth - 1, self._parser.seen
         records: list[Any] = []
         counts: list[int] = []
         for text in texts:
             try:
-                record = keys.decode(text)
-                parts, others = keys.parts(record), keys.others(record)
-                count = (
-                    keys.count - parts.count(None) - (absent := others.count(None)) - keys.values(record).count(None)
-                )
-                for name, raw in zip(keys.nested, parts, strict=True):
-                    if raw is not None:
-                        part = joined((raw,))  # half the time of bytes(raw)
-                        setattr(record, name, part)
+                record = decode(text)
+                count = len(record)
+                for name in nested:
+                    if (raw := record.get(name)) is not None:
+                        record[name] = part = joined((raw,))  # half the time of bytes(raw)
                         count += found if (found := seen.get(part)) is not None else seen.add(part, depth)
-                if absent != len(others):
-                    count += sum([seen.keys_of(joined((raw,)), depth) for raw in others if raw is not None])
             except (Unacceptable, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 record, count = None, 0  # a type that is new, or a record that is no good
             records.append(record)

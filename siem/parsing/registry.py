@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,10 +50,13 @@ def load_parsers(folders: Iterable[Path]) -> tuple[Registry, list[ContentError]]
 
 
 def _load(path: Path) -> Parser:
-    spec = importlib.util.spec_from_file_location(f"siem_content_{path.stem}", path)
+    # A name per file: a team's parser must not take the place of the shipped one that it is named like.
+    name = f"siem_content_{path.stem}_{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ContentError("cannot be loaded as Python", str(path))
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where msgspec looks the names of annotations up
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # a private parser may fail in any way, and alone

@@ -19,9 +19,9 @@ _top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 @dataclass(frozen=True)
 class RowBatch:
-    """Events (Structs of `event_type`), and the decoded records that they were made from, in the same order.
+    """Events (Structs of `event_type`), and the records that they were made from as dictionaries, in the same order.
 
-    payloads: attribute of the decoded record -> key of an open payload, which gets a column of its own.
+    payloads: keys of open payloads, each of which gets a column of its own.
     """
 
     dataset: str
@@ -39,48 +39,29 @@ class RowBatch:
         columns: dict[str, pa.Array] = {}
         for field in FIELDS:
             values = list(map(attrgetter(attribute(field.name)), self.events))
-            if any(value is not None for value in values):
+            if values.count(None) < len(values):
                 column = pa.array(values, pa.string() if field.kind is Kind.DATE else arrow_type(field.name))
-                columns[field.name] = column.cast(arrow_type(field.name))
+                columns[field.name] = column.cast(arrow_type(field.name)) if field.kind is Kind.DATE else column
+        rests = [bytes(event.record) for event in self.events]
         for key in self.payloads:
-            values = [_text(raw) for raw in map(attrgetter(key), self.records)]
-            if any(value is not None for value in values):
+            values = [None if (part := record.get(key)) == b"null" else part for record in self.records]
+            if values.count(None) < len(values):
                 columns[f"{self.dataset}.{key}"] = pa.array(values, pa.string())
-        columns[self.dataset] = pa.array(list(map(self._rest, self.events, self.records)), pa.string())
+                rests = [
+                    _without(key, rest, value) if value else rest for rest, value in zip(rests, values, strict=True)
+                ]
+        columns[self.dataset] = pa.array(rests, pa.string())
         return pa.table(columns)
 
-    def _rest(self, event: Any, record: Any) -> bytes:
-        """The record with each open payload replaced by null."""
-        text = bytes(event.record)
-        for key in self.payloads:
-            payload = _text(getattr(record, key))
-            if payload is None:
-                continue
-            named = b'"' + key.encode() + b'":'
-            if text.count(named) != 1 or named + payload not in text:
-                return without(bytes(event.record), self.payloads)
-            text = text.replace(named + payload, named + b"null")
-        return text
 
-
-def _text(payload: bytes | None) -> bytes | None:
-    """The payload's JSON; None where there is none, or null."""
-    return None if payload == b"null" else payload
-
-
-def without(record: bytes, payloads: Sequence[str]) -> bytes:
-    """The record with the values of these top-level keys replaced by null, key by key."""
-    parts = _top.decode(record)
-    return (
-        b"{"
-        + b",".join(
-            [
-                msgspec.json.encode(key) + b":" + (b"null" if key in payloads else bytes(raw))
-                for key, raw in parts.items()
-            ]
-        )
-        + b"}"
-    )
+def _without(key: str, record: bytes, payload: bytes) -> bytes:
+    """The record with the value of the top-level `key` replaced by null; `payload` is that value's text."""
+    named = b'"%b":' % key.encode()
+    start = record.find(named) + len(named)
+    if record.startswith(payload, start) and record.find(named, start) < 0:
+        return b"".join((record[:start], b"null", record[start + len(payload) :]))
+    parts = {name: b"null" if name == key else bytes(raw) for name, raw in _top.decode(record).items()}
+    return b"{%b}" % b",".join([b"%b:%b" % (_encoder.encode(name), raw) for name, raw in parts.items()])
 
 
 Fill = Callable[[Any, Any], None]

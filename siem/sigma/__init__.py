@@ -1,0 +1,21 @@
+"""Sigma: rules in; condition tree, predicate and queries out. Pure."""
+
+from siem.sigma.dispatch import Dispatch
+from siem.sigma.duckdb import query
+from siem.sigma.logsources import datasets_of
+from siem.sigma.predicate import compiled
+from siem.sigma.record import KEYWORDS, decoded, projected
+from siem.sigma.rule import Rule, RuleSet, load_rules
+
+__all__ = [
+    "KEYWORDS",
+    "Dispatch",
+    "Rule",
+    "RuleSet",
+    "compiled",
+    "datasets_of",
+    "decoded",
+    "load_rules",
+    "projected",
+    "query",
+]

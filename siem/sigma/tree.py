@@ -121,3 +121,14 @@ def fields(node: Node) -> frozenset[str]:
             return fields(item)
         case And(items) | Or(items):
             return frozenset().union(*map(fields, items))
+
+
+def depth(node: Node) -> int:
+    """How many nodes stand below each other."""
+    match node:
+        case Leaf():
+            return 1
+        case Not(item):
+            return 1 + depth(item)
+        case And(items) | Or(items):
+            return 1 + max(map(depth, items), default=0)

@@ -122,6 +122,25 @@ class Alert:
     state: str = "open"
 
 
+@dataclass(frozen=True)
+class DatasetStats:
+    """Sums over a dataset's objects (None: over the objects without one).
+
+    records = events + duplicates + rejects + skipped, where `events` is what is stored. bytes: of what is stored.
+    """
+
+    dataset: str | None
+    objects: int
+    records: int
+    events: int
+    rejects: int
+    skipped: int
+    duplicates: int
+    bytes: int
+    first: datetime | None
+    last: datetime | None
+
+
 class Writing(Protocol):
     """One commit in the making. Nothing of it is visible before `commit` returns."""
 
@@ -140,7 +159,8 @@ class Writing(Protocol):
     def commit(self) -> list[LedgerRow]:
         """Make every finished object visible, durably, all of them or none. Safe to repeat in a new `Writing`.
 
-        An object that somebody else committed meanwhile is left out: its row is returned as it stands in the ledger.
+        An object that is in the ledger already is left out: its row is returned as it stands there. Only a row
+        without content (denied, gone, failed, refused, unrecognised) gives way to COMMITTED and DAMAGED.
 
         Raises:
             Unavailable: nothing was committed; try again later.
@@ -163,9 +183,15 @@ class Store(Protocol):
         """Every reject that is kept, oldest object first."""
         ...
 
-    def replay(self, stored: Sequence[StoredReject], parsed: Parsed, now: datetime) -> int:
+    def replay(
+        self, stored: Sequence[StoredReject], parsed: Parsed, now: datetime, parser_version: str | None = None
+    ) -> int:
         """`parsed` is what the rejects `stored` (of one object) came to when parsed again: store its events, keep
-        its rejects, move the counts in the object's row, in one commit. Returns the events stored."""
+        its rejects, move the counts in the object's row, in one commit. Returns the events stored; 0 and no change
+        where somebody else replayed one of them meanwhile.
+
+        parser_version: of the rejects that stay; None leaves the old one.
+        """
         ...
 
     def pending(self) -> list[str]:
@@ -199,6 +225,10 @@ class Store(Protocol):
 
     def alerts(self) -> list[Alert]:
         """All alerts, newest first."""
+        ...
+
+    def stats(self) -> list[DatasetStats]:
+        """Sums per dataset, by its name; objects without a dataset first."""
         ...
 
     def close(self) -> None: ...

@@ -1,0 +1,251 @@
+"""A batch of events in columns: every column as its distinct texts and which of them each row has.
+
+What is done to a column is done to its distinct texts (cast, quoted, its constant neighbours folded in), and only then
+spread over the rows: 6 ns a row and piece to spread, 9 to join, against 100 for a regular expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from siem.parsing.casts import FEW
+from siem.schema import BY_NAME, Kind, arrow_type
+
+Positions = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A text, or none, for each row.
+
+    texts: texts, null for none. at: which of them each row has; None: there is one for each row, or one for all.
+    """
+
+    texts: pa.StringArray
+    at: Positions | None
+
+    @classmethod
+    def constant(cls, text: str | None) -> Coded:
+        return cls(pa.array([text], pa.string()), None)
+
+    @classmethod
+    def of(cls, texts: pa.StringArray) -> Coded:
+        """A column of text by its distinct texts."""
+        coded = texts.dictionary_encode()
+        return cls(coded.dictionary, coded.indices.to_numpy() if len(coded.dictionary) > 1 else None)
+
+    def cast(self, cast: Callable[[pa.StringArray], pa.StringArray]) -> Coded:
+        return Coded(cast(self.texts), self.at)
+
+    def recoded(self) -> Coded:
+        """The same with each text once: a cast makes many texts one."""
+        coded = self.texts.dictionary_encode(null_encoding="encode")
+        at = coded.indices.to_numpy()
+        return Coded(coded.dictionary, at if self.at is None else at[self.at])
+
+    def filtered(self, keep: Mask) -> Coded:
+        if self.at is not None:
+            return Coded(self.texts, self.at[keep])
+        return self if len(self.texts) != len(keep) else Coded(self.texts.filter(pa.array(keep)), None)
+
+    def mask(self, holds: pa.BooleanArray, rows: int) -> Mask:
+        """For each row what `holds` says of its text; null is False."""
+        flags: Mask = holds.fill_null(False).to_numpy(zero_copy_only=False)
+        if self.at is not None:
+            return flags[self.at]
+        return flags if len(flags) == rows else np.repeat(flags, rows)
+
+    def missing(self, rows: int) -> Mask:
+        """The rows without a text."""
+        return self.mask(pc.is_null(self.texts), rows)
+
+    def spread(self, values: pa.Array, rows: int) -> pa.Array:
+        """`values`, one for each text, over the rows."""
+        if self.at is not None:
+            return values.take(pa.array(self.at))
+        return values if len(values) == rows else pa.repeat(values[0], rows)
+
+    def place(self, row: int) -> int:
+        """Which of the texts a row has."""
+        return int(self.at[row]) if self.at is not None else row % len(self.texts)
+
+    def places(self, rows: int) -> Positions:
+        """Which of the texts each row has."""
+        if self.at is not None:
+            return self.at
+        return np.arange(rows, dtype=np.int32) if len(self.texts) == rows else np.zeros(rows, np.int32)
+
+
+def first_of(columns: Iterable[Coded], rows: int) -> Coded:
+    """For each row the text of the first column that has one."""
+    chosen, *others = columns
+    for other in others:
+        if not chosen.texts.null_count or not (missing := chosen.missing(rows)).any():
+            break
+        theirs = other.places(rows) + np.int32(len(chosen.texts))
+        at = np.where(missing, theirs, chosen.places(rows))
+        chosen = Coded(pa.concat_arrays([chosen.texts, other.texts]), at)
+    return chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Numbered:
+    """A text for each row: `prefix` and the row's number."""
+
+    prefix: str
+    numbers: npt.NDArray[np.int64]
+
+    @cached_property
+    def digits(self) -> pa.StringArray:
+        return pa.array(self.numbers).cast(pa.string())
+
+
+Column = Coded | Numbered
+
+
+@dataclass(frozen=True)
+class ColumnBatch:
+    """Events in columns, in the order of a document's fields. The first column has a text in every row."""
+
+    dataset: str
+    rows: int
+    columns: Mapping[str, Column]
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def ndjson(self) -> bytes:
+        pieces: list[Piece] = []
+        for name, column in self.columns.items():
+            pieces += fragments("," if pieces else "{", name, column, self.rows)
+        return joined(folded([*pieces, "}\n"], self.rows), self.rows)
+
+    def arrow(self) -> pa.Table:
+        columns = {}
+        for name, column in self.columns.items():
+            if isinstance(column, Numbered):
+                values = pc.binary_join_element_wise(column.prefix, column.digits, "")
+            else:
+                values = column.spread(column.texts.cast(arrow_type(name)), self.rows)
+            if values.null_count < self.rows:
+                columns[name] = values
+        return pa.table(columns)
+
+
+Piece: TypeAlias = str | Coded | pa.StringArray
+"""Part of every document: the same in all, one of several, or of its own."""
+
+JOINED = 4096
+"""Rows that are joined at a time: their pieces stay in the cache."""
+
+COMBINATIONS = 16
+"""Two coded pieces become one where that makes at most one text for so many rows."""
+
+
+def fragments(lead: str, name: str, column: Column, rows: int) -> list[Piece]:
+    """`<lead>"name":value` for each row; nothing where there is none. All of it is JSON."""
+    opening = f'{lead}"{name}":'
+    if isinstance(column, Numbered):
+        return [f'{opening}"{column.prefix}', column.digits, '"']
+    field = BY_NAME.get(name)
+    closing = "" if field is not None and field.kind in (Kind.LONG, Kind.DOUBLE) else '"'
+    if len(column.texts) <= FEW:
+        pieces: list[Piece] = [
+            "" if text is None else f"{opening}{closing}{escape(text) if closing else text}{closing}"
+            for text in column.texts.to_pylist()
+        ]
+        return pieces if len(pieces) == 1 else [Coded(pa.array(pieces, pa.string()), column.at)]
+    texts = escaped(column.texts) if closing else column.texts
+    if column.at is None and not texts.null_count:
+        return [opening + closing, texts, closing]
+    texts = pc.binary_join_element_wise(opening + closing, texts, closing, "")
+    return [Coded(texts.fill_null(""), column.at)]
+
+
+def escape(text: str) -> str:
+    """Text as it stands in JSON strings; it holds no control characters."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def escaped(texts: pa.StringArray) -> pa.StringArray:
+    """`escape` of each text."""
+    data = texts.buffers()[2]
+    raw = data.to_pybytes() if data else b""
+    if b"\\" in raw:
+        texts = pc.replace_substring(texts, "\\", "\\\\")
+    return pc.replace_substring(texts, '"', '\\"') if b'"' in raw else texts
+
+
+def folded(pieces: Iterable[Piece], rows: int) -> list[Piece]:
+    """The same text in fewer pieces."""
+    few: list[Piece] = []
+    for piece in pieces:
+        both = merged(few[-1], piece, rows) if few else None
+        if both is None:
+            few.append(piece)
+        else:
+            few[-1] = both
+    return few
+
+
+def merged(left: Piece, right: Piece, rows: int) -> Piece | None:
+    """Two neighbours as one piece; None where that would not pay."""
+    match left, right:
+        case str(), str():
+            return left + right
+        case str(), Coded(at=at) if at is not None:
+            return Coded(pc.binary_join_element_wise(left, right.texts, ""), right.at)
+        case Coded(at=at), str() if at is not None:
+            return Coded(pc.binary_join_element_wise(left.texts, right, ""), left.at)
+        case Coded(at=at), Coded(at=other) if at is other is not None:
+            return Coded(pc.binary_join_element_wise(left.texts, right.texts, ""), left.at)
+        case Coded(at=at), Coded(at=other) if at is not None and other is not None:
+            few = len(left.texts) * len(right.texts) * COMBINATIONS <= rows
+            return product(left, right) if few else None
+    return None
+
+
+def product(left: Coded, right: Coded) -> Coded:
+    """Every text of the one with every text of the other; neither is a constant."""
+    assert left.at is not None  # noqa: S101  (constants are `str` by now)
+    assert right.at is not None  # noqa: S101
+    few, many = len(left.texts), len(right.texts)
+    firsts = left.texts.take(pa.array(np.repeat(np.arange(few), many)))
+    seconds = right.texts.take(pa.array(np.tile(np.arange(many), few)))
+    return Coded(pc.binary_join_element_wise(firsts, seconds, ""), left.at * np.int32(many) + right.at)
+
+
+def joined(pieces: Sequence[Piece], rows: int) -> bytes:
+    """All rows, one behind the other.
+
+    The bytes of taken texts lie one behind the other, so that one `take` of every row's pieces in turn writes the
+    documents, in half the time of `binary_join_element_wise`.
+    """
+    texts = [pa.array([piece], pa.string()) if isinstance(piece, str) else texts_of(piece) for piece in pieces]
+    every = pa.concat_arrays(texts)
+    firsts = np.cumsum([0, *map(len, texts[:-1])], dtype=np.int32)
+    columns = [piece.at if isinstance(piece, Coded) else None for piece in pieces]
+
+    def document_bytes(start: int, end: int) -> pa.Buffer:
+        places = np.empty((end - start, len(pieces)), np.int32)
+        for number, (first, at, own) in enumerate(zip(firsts, columns, texts, strict=True)):
+            if at is not None:
+                np.add(at[start:end], first, out=places[:, number])
+            else:
+                places[:, number] = first if len(own) < rows else np.arange(first + start, first + end)
+        return every.take(pa.array(places.ravel())).buffers()[2]
+
+    return b"".join(document_bytes(start, min(start + JOINED, rows)) for start in range(0, rows, JOINED))
+
+
+def texts_of(piece: Coded | pa.StringArray) -> pa.StringArray:
+    return piece.texts if isinstance(piece, Coded) else piece

@@ -1,0 +1,163 @@
+"""Frames a stream of blocks, cut anywhere, into blocks of whole lines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from siem.errors import Damaged
+from siem.parsing.batch import KEPT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Oversized:
+    """A line too long to be held: its first bytes, its length and its SHA-256 (hex)."""
+
+    prefix: bytes
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The beginning of the line in which a damaged object breaks."""
+
+    raw: bytes
+
+
+Frame = bytes | Oversized | Cut
+
+
+def framed(blocks: Iterable[bytes], longest: int) -> Iterator[Frame]:
+    """Whole lines, many at a time, each ended by a newline but for the object's last.
+
+    A line that goes on beyond its block, longer than `longest` bytes and than is kept of a reject, is `Oversized`;
+    other lines that are too long come as they are.
+
+    Raises:
+        Damaged: as `blocks` does, after the `Cut` line.
+    """
+    held = Held(max(longest, KEPT_BYTES))
+    try:
+        for block in blocks:
+            end = block.rfind(b"\n") + 1
+            if not end:
+                held.add(block)
+                continue
+            start = block.find(b"\n") + 1 if held.overflown else 0
+            if start:
+                held.add(block[: start - 1])
+            if isinstance(before := held.taken(), Oversized):
+                yield before
+                before = b""
+            if before or end > start:
+                yield before + block[start:end] if before or end - start < len(block) else block
+            held.add(block[end:])
+    except Damaged:
+        rest = held.taken()
+        if rest:
+            yield rest if isinstance(rest, Oversized) else Cut(rest)
+        raise
+    if rest := held.taken():
+        yield rest
+
+
+def gathered(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes in blocks of at least `size`, but for the last.
+
+    Raises:
+        Damaged: as `blocks` does, after what came before.
+    """
+    pieces: list[bytes] = []
+    held = 0
+    try:
+        for block in blocks:
+            pieces.append(block)
+            held += len(block)
+            if held >= size:
+                yield b"".join(pieces)
+                pieces, held = [], 0
+    except Damaged:
+        if pieces:
+            yield b"".join(pieces)
+        raise
+    if pieces:
+        yield b"".join(pieces)
+
+
+def windows(block: bytes, size: int) -> Iterator[bytes]:
+    """The lines of `block` in pieces of about `size` bytes."""
+    start = 0
+    while len(block) - start > size:
+        end = block.rfind(b"\n", start, start + size) + 1 or block.find(b"\n", start + size) + 1
+        if not end:
+            break
+        yield block[start:end]
+        start = end
+    yield block[start:] if start else block
+
+
+class Held:
+    """The line that has not ended yet; beyond `longest` bytes only what `Oversized` needs."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._clear()
+
+    def _clear(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._hash = hashlib.sha256()
+        self.overflown = False
+
+    def add(self, piece: bytes) -> None:
+        if not piece:
+            return
+        self._size += len(piece)
+        if self.overflown:
+            self._hash.update(piece)
+        else:
+            self._pieces.append(piece)
+        if not self.overflown and self._size > self._longest:
+            line = b"".join(self._pieces)
+            self.overflown, self._pieces = True, [line[:KEPT_BYTES]]
+            self._hash.update(line)
+
+    def taken(self) -> bytes | Oversized:
+        """What is held, which is forgotten."""
+        held = b"".join(self._pieces)
+        frame = Oversized(held, self._size, self._hash.hexdigest()) if self.overflown else held
+        self._clear()
+        return frame
+
+
+def is_clean(block: bytes, longest: int) -> bool:
+    """No line of `block` has a control character or more than `longest` bytes (60 µs a megabyte)."""
+    octets = np.frombuffer(block, np.uint8)
+    newlines = np.flatnonzero(octets == ord("\n"))
+    if np.count_nonzero(octets < ord(" ")) != len(newlines) or b"\x7f" in block:
+        return False
+    if len(block) <= longest:
+        return True
+    ends = np.concatenate((newlines, [len(block)]))
+    return bool(np.diff(ends, prepend=-1).max() <= longest + 1)
+
+
+def fault(line: bytes, longest: int) -> str | None:
+    """Why a line cannot be read, whatever its columns; None: it can."""
+    if len(line) > longest:
+        return too_long(longest)
+    if min(line, default=32) < ord(" ") or b"\x7f" in line:
+        return "a control character in the line"
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return "bytes that are not UTF-8"
+    return None
+
+
+def too_long(longest: int) -> str:
+    return f"longer than {longest:,} bytes (limits.record_bytes)"

@@ -1,0 +1,75 @@
+"""A rule's `detection` as one tree: selections, then the condition over them (specification, "Detection")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from siem.sigma import modifiers, parse
+from siem.sigma.modifiers import Lists
+from siem.sigma.problem import Place, Problems
+from siem.sigma.tree import And, Node, Or
+
+NOTHING = Or(())
+ROOT: Place = ("detection",)
+
+
+def detection(definition: Any, lists: Lists, problems: Problems) -> Node:
+    """The tree of a detection; what is wrong goes to `problems`, and then the tree means nothing."""
+    if not isinstance(definition, Mapping):
+        problems.add("detection must be a mapping of selections and a condition", *ROOT)
+        return NOTHING
+    selections = {
+        str(name): selection(given, lists, problems, (*ROOT, name))
+        for name, given in definition.items()
+        if name not in ("condition", "timeframe")
+    }
+    if "timeframe" in definition:
+        problems.add("`timeframe` was replaced by correlation rules", *ROOT, "timeframe")
+    return conditions(definition.get("condition"), selections, problems)
+
+
+def conditions(given: Any, selections: Mapping[str, Node], problems: Problems) -> Node:
+    """One condition, or several of which one has to hold."""
+    place: Place = (*ROOT, "condition")
+    if given in (None, "", []):
+        problems.add("detection has no condition", *ROOT)
+        return NOTHING
+    nodes: list[Node] = []
+    for text in given if isinstance(given, list) else [given]:
+        if not isinstance(text, str):
+            problems.add(f"a condition must be text, not {type(text).__name__}", *place)
+            continue
+        node = problems.attempt(place, partial(parse.condition, text, selections))
+        nodes += [node] if node is not None else []
+    return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
+
+
+def selection(definition: Any, lists: Lists, problems: Problems, place: Place) -> Node:
+    """A mapping: all lines hold. A list of values: keywords, one is found. A list with mappings: one of them holds."""
+    if isinstance(definition, Mapping):
+        return mapping(definition, lists, problems, place)
+    if isinstance(definition, list) and any(isinstance(entry, (dict, list)) for entry in definition):
+        return Or(
+            tuple([selection(entry, lists, problems, (*place, position)) for position, entry in enumerate(definition)])
+        )
+    if definition == []:
+        problems.add("selection is empty", *place)
+        return NOTHING
+    return line("", definition, lists, problems, place)
+
+
+def mapping(definition: Mapping[Any, Any], lists: Lists, problems: Problems, place: Place) -> Node:
+    if not definition:
+        problems.add("selection is empty", *place)
+    nodes = [line(key, value, lists, problems, (*place, key)) for key, value in definition.items()]
+    return nodes[0] if len(nodes) == 1 else And(tuple(nodes))
+
+
+def line(key: Any, value: Any, lists: Lists, problems: Problems, place: Place) -> Node:
+    if not isinstance(key, str):
+        problems.add(f"the name of a field must be text: put {key} into quotes", *place)
+        return NOTHING
+    node = problems.attempt(place, partial(modifiers.item, key, value, lists))
+    return NOTHING if node is None else node

@@ -1,0 +1,126 @@
+"""Rule files: YAML documents with the lines on which their parts stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from siem.errors import ContentError
+from siem.sigma.problem import Place
+
+SUFFIXES = frozenset((".yml", ".yaml"))
+CASES = re.compile(r"\.cases\.ya?ml$")
+SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+
+
+class _Loader(yaml.CSafeLoader):
+    """Refuses a key that stands twice in one mapping, and leaves dates as they are written."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (as PyYAML declares it)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                    raise yaml.MarkedYAMLError(problem=f"key `{key.value}` stands twice", problem_mark=key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML document of a file. number: from 1, empty ones not counted. content: whatever it holds."""
+
+    file: str
+    number: int
+    content: Any
+    start: int
+    node: yaml.Node = field(repr=False)
+
+    def line(self, place: Place = ()) -> int:
+        """The line, from 1, on which the value at `place` stands, or the last that can be found on the way there."""
+        node, mark = self.node, self.node.start_mark
+        for step in place:
+            below = _below(node, step)
+            if below is None:
+                break
+            node, mark = below
+        return int(mark.line) + self.start
+
+    def error(self, message: str, place: Place = ()) -> ContentError:
+        return ContentError(message, self.file, self.line(place))
+
+
+def _below(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Mark] | None:
+    if isinstance(node, yaml.MappingNode):
+        return next(((value, key.start_mark) for key, value in node.value if key.value == str(step)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step].start_mark
+    return None
+
+
+def rule_files(path: Path) -> list[Path]:
+    """The rule files of a folder and all below it, or the file itself; not the cases beside the rules."""
+    if not path.is_dir():
+        return [path]
+    return sorted(
+        file for file in path.rglob("*") if file.suffix in SUFFIXES and not CASES.search(file.name) and file.is_file()
+    )
+
+
+def documents(path: Path, errors: list[ContentError]) -> Iterator[Document]:
+    """The documents of a file. One that is no YAML goes to `errors` and disturbs no other."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        errors.append(ContentError(f"cannot be read: {error.strerror}", str(path)))
+        return
+    except UnicodeDecodeError:
+        errors.append(ContentError("is not UTF-8", str(path)))
+        return
+    number = 0
+    for start, part in parts(text):
+        try:
+            document = read(str(path), number + 1, start, part)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            said = getattr(error, "problem", None) or str(error).replace("\n", " ")
+            errors.append(ContentError(f"not YAML: {said}", str(path), start + (mark.line if mark else 0)))
+            number += 1
+            continue
+        except (RecursionError, ValueError) as error:
+            errors.append(ContentError(f"not YAML that can be used: {error}", str(path), start))
+            number += 1
+            continue
+        if document is not None:
+            number += 1
+            yield document
+
+
+def parts(text: str) -> Iterator[tuple[int, str]]:
+    """The text between lines of `---`, with the number of its first line."""
+    cuts = [0, *(found.end() for found in SEPARATOR.finditer(text))]
+    for position, cut in enumerate(cuts):
+        end = cuts[position + 1] - 3 if position + 1 < len(cuts) else len(text)
+        yield text.count("\n", 0, cut) + 1, text[cut:end]
+
+
+def read(file: str, number: int, start: int, text: str) -> Document | None:
+    """One document; None where there is none (comments alone)."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        return Document(file, number, loader.construct_document(node), start, node)
+    finally:
+        loader.dispose()

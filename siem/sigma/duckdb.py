@@ -1,0 +1,139 @@
+"""A condition as DuckDB SQL: exact on columns, on JSON text as close as is cheap, and never too little.
+
+Where JSON text holds the values, SQL only looks whether it can be: the text has to contain the path's last key and the
+literals of the test. Unknown columns, expressions that RE2 reads differently and the like are bounded in the same way.
+The predicate then judges each hit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from siem.schema import Column, DatasetFields, Kind, Path, Query, Source
+from siem.sigma import checks
+from siem.sigma.checks import Operand
+from siem.sigma.record import KEYWORDS, column_of, fold
+from siem.sigma.sql import FALSE, TRUE, Bounds, Parameters, Sql, all_of, any_of, both, column, negated, sql
+from siem.sigma.tree import And, Exists, FieldRef, Leaf, Node, Not, Or, Test, Text, Wild
+
+RUNS = re.compile(r'[^\x00-\x1f"\\/{}\[\]:,]+')
+"""What stands in JSON text as it is, unless as `\\uXXXX`: no escapes, and nothing that two values can share."""
+
+MOST_RUNS = 3
+
+
+def query(tree: Node, fields: DatasetFields) -> Query:
+    """The condition over the columns that `Batch.arrow()` describes.
+
+    For `ANY_JSON` the columns are lists of text, VARCHAR[], as `record.projected` makes them.
+    """
+    bounds = _Emitter(fields).node(tree)
+    where = bounds.most
+    return Query(fields.dataset, where.text, dict(where.parameters), where.columns, bounds.is_exact)
+
+
+class _Emitter:
+    def __init__(self, fields: DatasetFields) -> None:
+        self._fields = fields
+        self._parameter = Parameters()
+
+    def node(self, node: Node) -> Bounds:
+        match node:
+            case Leaf(field, test):
+                return self.leaf(field, test)
+            case Not(item):
+                inner = self.node(item)
+                return Bounds(negated(inner.most), negated(inner.least))
+            case And(items):
+                return both([self.node(item) for item in items], all_of)
+            case Or(items):
+                return both([self.node(item) for item in items], any_of)
+
+    def leaf(self, field: str | None, test: Test) -> Bounds:
+        if field is None:
+            return self.keyword(test)
+        if isinstance(test, FieldRef):
+            return self.reference(field, test)
+        if not self._fields.dataset:
+            return self.element(column_of(field), test)
+        return both([self.source(source, test) for source in self._fields.sources(field)], any_of)
+
+    def keyword(self, test: Test) -> Bounds:
+        """Any leaf of the record. Delimited logs can have columns that nobody knows, so nothing can be ruled out."""
+        fields = self._fields
+        if not fields.dataset:
+            return self.element(KEYWORDS, test)
+        if not fields.nested:
+            return Bounds.at_most(TRUE)
+        held = [fields.dataset, *[f"{fields.dataset}.{payload}" for payload in sorted(fields.payloads)]]
+        return Bounds.at_most(any_of([self.json(name, "", test) for name in held]))
+
+    def source(self, source: Source, test: Test) -> Bounds:
+        if isinstance(source, Path):
+            return Bounds.at_most(self.json(source.column, source.within, test))
+        return checks.holds(operand(source), test, self._parameter)
+
+    def element(self, name: str, test: Test) -> Bounds:
+        """One of a list of texts passes."""
+        values = column(name)
+        if isinstance(test, Exists):
+            return Bounds.exact(sql("coalesce(len({}) > 0, FALSE)", values))
+        bounds = checks.holds(Operand(Sql(checks.ELEMENT), Kind.TEXT), test, self._parameter)
+        return Bounds(one_of(values, bounds.least), one_of(values, bounds.most))
+
+    def reference(self, field: str, test: FieldRef) -> Bounds:
+        if not self._fields.dataset:
+            mine, theirs = column(column_of(field)), column(column_of(test.field))
+            return Bounds.exact(checks.related_lists(mine, theirs, test))
+        pairs = [(a, b) for a in self._fields.sources(field) for b in self._fields.sources(test.field)]
+        return both([self.pair(mine, theirs, test) for mine, theirs in pairs], any_of)
+
+    def pair(self, mine: Source, theirs: Source, test: FieldRef) -> Bounds:
+        if isinstance(mine, Column) and isinstance(theirs, Column):
+            return checks.related(operand(mine), operand(theirs), test)
+        there = [self.json(s.column, s.within, Exists()) if isinstance(s, Path) else present(s) for s in (mine, theirs)]
+        return Bounds.at_most(all_of(there))
+
+    def json(self, name: str, within: str, test: Test) -> Sql:
+        """The JSON text of a column can hold such a value at a path."""
+        text = column(name)
+        needed = [self.contained(text, run) for run in longest(RUNS.findall(within.rpartition(".")[2]), 1)]
+        if isinstance(test, Text):
+            needed += self.literals(text, test)
+        if not needed:
+            return sql("({} IS NOT NULL)", text)
+        escaped = sql("contains({}, {})", text, self._parameter("\\u"))
+        return sql("coalesce({} OR {}, FALSE)", all_of(needed), escaped)
+
+    def literals(self, text: Sql, test: Text) -> list[Sql]:
+        """The longest runs of the literals, which JSON has no other way to write than as they are or by `\\u`."""
+        whole = [part for part in test.parts if not isinstance(part, Wild)]
+        runs = longest([run for part in whole for run in RUNS.findall(part)], MOST_RUNS)
+        if test.cased:
+            return [self.contained(text, run) for run in runs]
+        return [self.contained(sql("lower({})", text), fold(run)) for run in runs]
+
+    def contained(self, text: Sql, run: str) -> Sql:
+        return sql("contains({}, {})", text, self._parameter(run))
+
+
+def longest(runs: Iterable[str], most: int) -> list[str]:
+    return sorted(dict.fromkeys(runs), key=len, reverse=True)[:most]
+
+
+def one_of(values: Sql, test: Sql) -> Sql:
+    """One element of the list passes `test`, which speaks of `checks.ELEMENT`."""
+    if test == FALSE:
+        return FALSE
+    if test == TRUE:
+        return sql("coalesce(len({}) > 0, FALSE)", values)
+    return sql(f"coalesce(len(list_filter({{}}, lambda {checks.ELEMENT}: {{}})) > 0, FALSE)", values, test)
+
+
+def present(source: Column) -> Sql:
+    return sql("({} IS NOT NULL)", column(source.name))
+
+
+def operand(source: Column) -> Operand:
+    return Operand(column(source.name), source.kind)

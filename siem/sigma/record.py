@@ -1,0 +1,223 @@
+"""What a record says to a rule: the values of a field, the leaves for keywords, and how text is folded.
+
+A record is a list of leaves (path, scalar). A path is the keys joined by `.`, array positions dropped; a key that holds
+dots equals nesting. null, `[]` and `{}` have no leaf. A field has the scalars at its path; where it is a prefix of
+longer paths also the compact JSON of each object there. Every value is text: numbers as they were written, booleans
+`true` and `false`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from json.encoder import encode_basestring
+from typing import Any, TypeAlias
+
+import msgspec
+
+from siem.schema import Column, DatasetFields, Source
+
+KEYWORDS = "|keywords"
+"""The column of `projected` that holds all leaves of a record. No field can have this name: `|` ends a field's name."""
+
+Texts: TypeAlias = tuple[str, ...]
+Document: TypeAlias = Mapping[str, Any]
+
+
+class Written(str):
+    """A number with a fraction or an exponent, as it was written: `22.0` stays that."""
+
+    __slots__ = ()
+
+
+_decoder = msgspec.json.Decoder(float_hook=Written)
+
+
+def decoded(text: bytes | str) -> Any:
+    """JSON decoded for rules: numbers that are no integers keep their text, integers are exact however long.
+
+    Raises:
+        msgspec.DecodeError: not JSON, or text that is not Unicode (a lone surrogate).
+    """
+    return _decoder.decode(text)
+
+
+def fold(text: str) -> str:
+    """Lower case, code point by code point (Unicode's simple mapping), as Lucene's filter and DuckDB's `lower` do it.
+
+    `str.lower` differs for two letters: it makes two code points of İ, and ς of a Σ that ends a word.
+    """
+    if text.isascii():
+        return text.lower()
+    return text.replace("İ", "i").replace("Σ", "σ").lower()
+
+
+def text_of(value: Any) -> str:
+    """A scalar as text."""
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    return value if isinstance(value, str) else repr(value)
+
+
+def compact(value: Any) -> str:
+    """JSON without spaces, keys in the record's order, nothing escaped that need not be."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join([f"{encode_basestring(key)}:{compact(below)}" for key, below in value.items()]) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(compact, value)) + "]"
+    if isinstance(value, str) and not isinstance(value, Written):
+        return encode_basestring(value)
+    return "null" if value is None else text_of(value)
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """Every scalar of a record, in no order."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Mapping):
+            stack += item.values()
+        elif isinstance(item, list):
+            stack += item
+        elif item is not None:
+            yield text_of(item)
+
+
+def has_leaf(value: Any) -> bool:
+    return any(True for _ in leaves(value))
+
+
+class Steps:
+    """A path, prepared: at each of its segments the keys that may go on from there."""
+
+    __slots__ = ("keys", "longer")
+
+    def __init__(self, path: str) -> None:
+        segments = path.split(".")
+        count = len(segments)
+        ends = [range(start + 1, count + 1) for start in range(count)]
+        self.keys = [
+            [(".".join(segments[start:end]), end if end < count else -1) for end in ends[start]]
+            for start in range(count)
+        ]
+        self.longer = [".".join(segments[start:]) + "." for start in range(count)]
+
+    def texts(self, tree: Any) -> list[str]:
+        """The values at the path below `tree`."""
+        found: list[str] = []
+        self._walk(tree, 0, found)
+        return found
+
+    def _walk(self, node: Any, at: int, found: list[str]) -> None:
+        if isinstance(node, list):
+            for item in node:
+                self._walk(item, at, found)
+        elif isinstance(node, Mapping):
+            for key, end in self.keys[at]:
+                if (value := node.get(key)) is None:
+                    continue
+                if end < 0:
+                    found += ends(value)
+                else:
+                    self._walk(value, end, found)
+            prefix = self.longer[at]
+            below = {key[len(prefix) :]: value for key, value in node.items() if key.startswith(prefix)}
+            if below:
+                found += ends(below)
+
+
+def ends(value: Any) -> Iterator[str]:
+    """The texts of what stands at the end of a path."""
+    if isinstance(value, list):
+        for item in value:
+            yield from ends(item)
+    elif isinstance(value, Mapping):
+        if has_leaf(value):
+            yield compact(value)
+    elif value is not None:
+        yield text_of(value)
+
+
+steps = lru_cache(maxsize=65_536)(Steps)
+
+
+def column_of(name: str) -> str:
+    """The column of `projected` for a field.
+
+    Engines compare column names without case and Sigma compares field names with it, so upper-case letters are marked.
+    """
+    upper = sum(1 << place for place, letter in enumerate(name) if letter != letter.lower())
+    return f"{name}|{upper:x}" if upper else name
+
+
+def projected(document: Any, columns: Iterable[str]) -> dict[str, list[str]]:
+    """What a record of no dataset holds of the columns that a `Query` for `ANY_JSON` names: their values as text."""
+    return {
+        column: list(leaves(document)) if column == KEYWORDS else steps(column.partition("|")[0]).texts(document)
+        for column in columns
+    }
+
+
+def reading(source: Source) -> Callable[[Document], Iterable[str]]:
+    """How the values of a source are read from a document."""
+    if isinstance(source, Column):
+        name = source.name
+        return lambda document: () if (value := document.get(name)) is None else (text_of(value),)
+    path, root = steps(source.path), source.root
+    return lambda document: path.texts(document.get(root) if root else document)
+
+
+class Reader:
+    """Reads the values of rule fields from the documents of one dataset."""
+
+    def __init__(self, fields: DatasetFields) -> None:
+        self.fields = fields
+        self._ways: dict[str | None, Callable[[Document], Texts]] = {None: self._keywords}
+
+    def texts(self, name: str | None, document: Document) -> Texts:
+        """The values of a field; of None every leaf that came from the record."""
+        way = self._ways.get(name)
+        if way is None:
+            way = self._ways[name] = self._way(name or "")
+        return way(document)
+
+    def _way(self, name: str) -> Callable[[Document], Texts]:
+        readings = [reading(source) for source in self.fields.sources(name)]
+        if len(readings) == 1:
+            (only,) = readings
+            return lambda document: tuple(only(document))
+        return lambda document: tuple([text for read in readings for text in read(document)])
+
+    def _keywords(self, document: Document) -> Texts:
+        dataset = self.fields.dataset
+        if not dataset or self.fields.nested:
+            return tuple(leaves(document.get(dataset) if dataset else document))
+        native, own = set(self.fields.native.values()), f"{dataset}."
+        return tuple(leaves([value for name, value in document.items() if name in native or name.startswith(own)]))
+
+
+class View:
+    """One document as rules look at it; what was read and folded once is kept."""
+
+    __slots__ = ("_document", "_folded", "_reader", "_texts")
+
+    def __init__(self, reader: Reader, document: Document) -> None:
+        self._reader, self._document = reader, document
+        self._texts: dict[str | None, Texts] = {}
+        self._folded: dict[str | None, Texts] = {}
+
+    def texts(self, name: str | None) -> Texts:
+        """The values of a field as they were written."""
+        found = self._texts.get(name)
+        if found is None:
+            found = self._texts[name] = self._reader.texts(name, self._document)
+        return found
+
+    def folded(self, name: str | None) -> Texts:
+        """The values of a field without case."""
+        found = self._folded.get(name)
+        if found is None:
+            found = self._folded[name] = tuple(map(fold, self.texts(name)))
+        return found

@@ -1,0 +1,55 @@
+"""Rows of a file back to documents: the same that `Batch.ndjson()` gave when they were written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from siem.parsing.batch import text_of
+from siem.schema import ORDER
+from siem.store.embedded.times import moment
+
+Document = dict[str, Any]
+
+
+def documents(table: pa.Table, dataset: str) -> list[Document]:
+    """One document per row of a table shaped as `Batch.arrow()`: schema fields in their order, then native ones."""
+    rows: list[Document] = [{} for _ in range(len(table))]
+    for name in sorted(ORDER.keys() & set(table.column_names), key=ORDER.__getitem__):
+        _fill(rows, name, table[name])
+    native = [name for name in table.column_names if name not in ORDER]
+    if dataset in native:
+        for row, record in zip(rows, _records(table, dataset, native), strict=True):
+            row[dataset] = record
+    else:
+        for name in native:
+            _fill(rows, name, table[name])
+    return rows
+
+
+def _fill(rows: Sequence[Document], name: str, column: pa.ChunkedArray) -> None:
+    for row, value in zip(rows, _values(column), strict=True):
+        if value is not None:
+            row[name] = value
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    if not pa.types.is_timestamp(column.type):
+        values: list[Any] = column.to_pylist()
+        return values
+    return [None if at is None else text_of(moment(at)) for at in column.cast(pa.int64()).to_pylist()]
+
+
+def _records(table: pa.Table, dataset: str, native: Sequence[str]) -> Iterator[Any]:
+    """The JSON records, each open payload back in its place."""
+    keys = [name.removeprefix(f"{dataset}.") for name in native if name != dataset]
+    payloads = [table[f"{dataset}.{key}"].to_pylist() for key in keys]
+    for at, rest in enumerate(table[dataset].to_pylist()):
+        record = orjson.loads(rest)
+        for key, texts in zip(keys, payloads, strict=True):
+            if texts[at] is not None:
+                record[key] = orjson.loads(texts[at])
+        yield record

@@ -1,0 +1,204 @@
+"""The Parquet files of events: written aside, put into place, and swept where the ledger never named them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from siem.schema import ORDER
+from siem.store.embedded.objects import EventFile
+from siem.store.embedded.times import DAY, EPOCH
+
+EVENTS, ASIDE = "events", "tmp"
+ROW_GROUP, ROW_GROUP_BYTES = 4096, 8 << 20
+"""Rows that are read at least where one document is wanted. (16,384 rows: a document costs 40 instead of 23 µs.)"""
+
+MOST_DAYS = 64
+"""Partitions that one block of events may open; events of further days share one, so no bad file makes thousands."""
+
+OTHER_DAYS = "other"
+ABANDONED, ABANDONED_SPILL = 3600.0, 86_400.0
+"""Seconds after which a file without a name is nobody's, and a folder in which a query kept what memory did not."""
+
+VARYING = frozenset(("@timestamp", "event.id", "http.request.id"))
+"""Columns in which hardly a value repeats: a dictionary would cost time and give nothing."""
+
+
+def micros_of(table: pa.Table) -> np.ndarray:
+    """Event times in microseconds since 1970."""
+    times: np.ndarray = table["@timestamp"].cast(pa.int64()).to_numpy()
+    return times
+
+
+def by_day(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """The events in order of time (equal times as they came), cut by UTC day."""
+    if not len(table):
+        return
+    times = micros_of(table)
+    if np.any(times[1:] < times[:-1]):
+        order = np.argsort(times, kind="stable")
+        times, table = times[order], table.take(order)
+    days, starts, counts = np.unique(times // DAY, return_index=True, return_counts=True)
+    own = set(np.argsort(-counts, kind="stable")[:MOST_DAYS].tolist())
+    rest = []
+    for at, (day, start, count) in enumerate(zip(days.tolist(), starts.tolist(), counts.tolist(), strict=True)):
+        if at in own:
+            yield (EPOCH + timedelta(days=day)).date().isoformat(), table.slice(start, count)
+        else:
+            rest.append(table.slice(start, count))
+    if rest:
+        yield OTHER_DAYS, pa.concat_tables(rest)
+
+
+class Workplace:
+    """The files of one commit in the making. What it wrote and the ledger did not name, `clear` removes."""
+
+    def __init__(self, root: Path, step: Callable[[str], None]) -> None:
+        self._root, self._step = root, step
+        self._aside: set[Path] = set()
+        self._placed: set[Path] = set()
+
+    def write(self, table: pa.Table) -> Path:
+        """Write a file aside, durably."""
+        path = self._root / ASIDE / f"{uuid.uuid4().hex}.parquet"
+        self._aside.add(path)
+        write_parquet(table, path)
+        self._step("written aside")
+        return path
+
+    def place(self, path: Path, dataset: str, day: str) -> Path:
+        """Move a file to where readers would look, if the ledger named it; its age begins anew."""
+        if path in self._placed:
+            return path
+        folder = self._root / EVENTS / f"dataset={quote(dataset, safe='')}" / f"day={day}"
+        make(folder)
+        place = folder / path.name
+        os.utime(path)
+        self._placed.add(place)
+        path.rename(place)
+        self._aside.discard(path)
+        self._step("placed")
+        return place
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
+            self._placed.discard(path)
+
+    def touch(self) -> None:
+        """Say that the files written aside are still wanted."""
+        for path in self._aside:
+            os.utime(path)
+
+    def clear(self, placed: bool) -> None:
+        """Remove what was written aside, and what was placed if so told."""
+        for path in self._aside | (self._placed if placed else set()):
+            path.unlink(missing_ok=True)
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write and flush to the disk. Columns without a value are left out."""
+    table = table.select([name for name in table.column_names if table[name].null_count < len(table)])
+    pq.write_table(
+        table,
+        path,
+        row_group_size=max(1, min(ROW_GROUP, ROW_GROUP_BYTES * len(table) // max(1, table.nbytes))),
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[name for name in table.column_names if _repeats(name, table[name])],
+        write_statistics=[name for name in table.column_names if name in ORDER],
+    )
+    flush(path)
+
+
+def _repeats(name: str, column: pa.ChunkedArray) -> bool:
+    """Short text whose values come again: worth a dictionary. Identities and JSON (over 100 bytes a value) are not."""
+    return name not in VARYING and bool(pa.types.is_string(column.type)) and column.nbytes < 100 * len(column)
+
+
+def describe(root: Path, path: Path, dataset: str) -> EventFile:
+    """What the ledger has to know of a file in its place; read from the file itself."""
+    with pq.ParquetFile(path) as file:
+        keys = file.read(["@timestamp", "siem.object"])
+        columns = tuple(file.schema_arrow.names)
+        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+    times = micros_of(keys)
+    return EventFile(
+        str(path.relative_to(root)),
+        dataset,
+        int(times.min()),
+        int(times.max()),
+        len(times),
+        path.stat().st_size,
+        sum(group.total_byte_size for group in groups),
+        columns,
+        tuple(pc.unique(keys["siem.object"]).to_pylist()),
+    )
+
+
+def rows_at(path: Path, positions: Sequence[int]) -> pa.Table:
+    """Rows of a file by their position, in the given order; reads the row groups that hold them alone."""
+    with pq.ParquetFile(path) as file:
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        ends = np.cumsum(sizes)
+        at = np.asarray(positions, dtype=np.int64)
+        group = np.searchsorted(ends, at, side="right")
+        needed = np.unique(group)
+        table = file.read_row_groups(needed.tolist(), use_threads=False)
+    lengths = np.asarray(sizes, dtype=np.int64)[needed]
+    starts = np.cumsum(lengths) - lengths
+    first = ends[group] - np.asarray(sizes, dtype=np.int64)[group]
+    return table.take(starts[np.searchsorted(needed, group)] + at - first)
+
+
+def make(folder: Path) -> None:
+    """Make a folder so that it is there after a power cut."""
+    if folder.is_dir():
+        return
+    make(folder.parent)
+    folder.mkdir(exist_ok=True)
+    flush(folder.parent)
+
+
+def flush(path: Path) -> None:
+    """Write what the system holds of a file or folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def abandoned(root: Path, named: set[str]) -> list[Path]:
+    """Files that nobody named and nobody touched for an hour (by the clock that the file system goes by), and folders
+    of queries that did not end."""
+    now = time.time()
+    events = [path for path in (root / EVENTS).glob("*/*/*.parquet") if str(path.relative_to(root)) not in named]
+    files = [path for path in [*events, *(root / ASIDE).glob("*.parquet")] if _touched(path) < now - ABANDONED]
+    return files + [path for path in (root / ASIDE).glob("spill-*") if _touched(path) < now - ABANDONED_SPILL]
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is still there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _touched(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # its owner was faster
+        return float("inf")

@@ -1,0 +1,147 @@
+"""The ledger's SQLite file: its tables, its version, and how it is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from siem.errors import ConfigError
+
+APPLICATION = 0x48494E4F
+"""`PRAGMA application_id`: tells our file from any other SQLite file."""
+
+VERSION = 1
+"""`PRAGMA user_version`: raise it with every change of the tables."""
+
+TABLES = """
+CREATE TABLE objects (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of commits
+    sequence INTEGER NOT NULL,                   -- the commit
+    object TEXT NOT NULL UNIQUE,
+    bucket TEXT NOT NULL, key TEXT NOT NULL, version TEXT,
+    sha256 TEXT NOT NULL, bytes INTEGER NOT NULL,
+    state TEXT NOT NULL, dataset TEXT, unique_ids INTEGER NOT NULL,
+    records INTEGER NOT NULL, events INTEGER NOT NULL, rejects INTEGER NOT NULL,
+    skipped INTEGER NOT NULL, duplicates INTEGER NOT NULL,
+    first INTEGER, last INTEGER, reason TEXT, committed INTEGER NOT NULL,
+    judged INTEGER NOT NULL DEFAULT 0,
+    CHECK (records = events + rejects + skipped), CHECK (duplicates <= events)
+);
+CREATE INDEX objects_by_commit ON objects (sequence);
+CREATE INDEX objects_by_bytes ON objects (sha256, dataset);
+CREATE INDEX objects_unjudged ON objects (position) WHERE judged = 0 AND events > duplicates;
+CREATE INDEX objects_with_rejects ON objects (position) WHERE rejects > 0;
+CREATE TABLE files (
+    name TEXT PRIMARY KEY,                       -- below the store's folder
+    sequence INTEGER NOT NULL, dataset TEXT NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL,
+    rows INTEGER NOT NULL, bytes INTEGER NOT NULL, unpacked INTEGER NOT NULL,
+    columns TEXT NOT NULL                        -- JSON list
+) WITHOUT ROWID;
+CREATE INDEX files_by_time ON files (dataset, last);
+CREATE TABLE file_objects (object TEXT NOT NULL, file TEXT NOT NULL, PRIMARY KEY (object, file)) WITHOUT ROWID;
+CREATE TABLE rejects (
+    object TEXT NOT NULL, ordinal INTEGER NOT NULL, dataset TEXT NOT NULL, parser_version TEXT NOT NULL,
+    reason TEXT NOT NULL, raw BLOB NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL
+);
+CREATE INDEX rejects_by_object ON rejects (object, ordinal);
+CREATE TABLE signals (
+    rule_id TEXT NOT NULL, event_id TEXT NOT NULL, timestamp INTEGER NOT NULL, object TEXT NOT NULL,
+    dataset TEXT NOT NULL, fingerprint TEXT NOT NULL, grouping TEXT NOT NULL,
+    PRIMARY KEY (rule_id, event_id)
+) WITHOUT ROWID;
+CREATE INDEX signals_by_group ON signals (rule_id, grouping, timestamp);
+CREATE TABLE alerts (
+    id TEXT PRIMARY KEY, rule_id TEXT NOT NULL, title TEXT NOT NULL, level TEXT NOT NULL, tags TEXT NOT NULL,
+    grouping TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+    events TEXT NOT NULL, state TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class Ledger:
+    """The file `ledger.sqlite`. Every connection waits `patience` seconds for a lock."""
+
+    def __init__(self, path: Path, patience: float) -> None:
+        self.path, self._patience = path, patience
+
+    def prepare(self) -> None:
+        """Create the tables in a new file; refuse a file that is not ours.
+
+        Raises:
+            ConfigError: another program's file, or another version's.
+        """
+        try:
+            with closing(self.connect()) as connection:
+                if not self._is_ours(connection):
+                    self._use_wal(connection)
+                    with immediate(connection):
+                        if not self._is_ours(connection):
+                            self._create(connection)
+        except sqlite3.DatabaseError as error:
+            if "not a database" in str(error):
+                raise ConfigError(f"store: {self.path} is not a ledger of this program; name another folder") from error
+            raise
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection without a transaction; text that is not UTF-8 (keys may be anything) survives."""
+        connection = sqlite3.connect(self.path, self._patience, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.text_factory = lambda octets: octets.decode("utf-8", "surrogateescape")
+        return connection
+
+    def _is_ours(self, connection: sqlite3.Connection) -> bool:
+        """False: the file is new and empty."""
+        application, version, tables = connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+            " FROM pragma_application_id, pragma_user_version"
+        ).fetchone()
+        if application == 0 and version == 0 and tables == 0:
+            return False
+        if application != APPLICATION:
+            raise ConfigError(f"store: {self.path} belongs to another program; name another folder")
+        if version != VERSION:
+            raise ConfigError(
+                f"store: {self.path} has version {version} of the tables, this program reads {VERSION};"
+                " use the program that wrote it or another folder"
+            )
+        return True
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        for statement in TABLES.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """SQLite does not wait where two processes switch a new file at once."""
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
+
+@contextmanager
+def immediate(connection: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that holds the write lock from its beginning."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def as_bytes(text: str | None) -> bytes | None:
+    """Text for `CAST(? AS TEXT)`: keys of files may hold bytes that are not UTF-8."""
+    return None if text is None else text.encode("utf-8", "surrogateescape")

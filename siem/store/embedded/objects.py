@@ -1,0 +1,187 @@
+"""The ledger's rows of objects and of the files that hold their events."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from siem.store.contract import DatasetStats, LedgerRow, State
+from siem.store.embedded.ledger import as_bytes
+from siem.store.embedded.times import micros, micros_or_none, moment_or_none
+
+COLUMNS = (
+    "object, bucket, key, version, sha256, bytes, state, dataset, records, events, rejects, skipped, duplicates,"
+    " first, last, reason, committed"
+)
+THESE = "(SELECT value FROM json_each(?))"
+
+LASTING = frozenset((State.COMMITTED, State.DAMAGED, State.EXPIRED))
+"""States that stand. Any other (denied, failed, …) gives way to a later commit that has the object's content."""
+
+WITH_EVENTS = frozenset((State.COMMITTED, State.DAMAGED))
+
+
+@dataclass(frozen=True)
+class Readable:
+    """Files that a search looks into, the columns that any of them has, and the bytes of a row where rows are long."""
+
+    files: list[str]
+    columns: frozenset[str]
+    row_bytes: int
+
+
+@dataclass(frozen=True)
+class EventFile:
+    """A Parquet file. name: below the store's folder; first, last: microseconds; objects: whose events it holds.
+
+    bytes: of the file; unpacked: of its values.
+    """
+
+    name: str
+    dataset: str
+    first: int
+    last: int
+    rows: int
+    bytes: int
+    unpacked: int
+    columns: tuple[str, ...]
+    objects: tuple[str, ...]
+
+
+def sequence(connection: sqlite3.Connection) -> int:
+    """Number of the last commit; 0: none."""
+    found: int = connection.execute("SELECT coalesce(max(sequence), 0) FROM objects").fetchone()[0]
+    return found
+
+
+def rows(connection: sqlite3.Connection, objects: Iterable[str] | None) -> dict[str, LedgerRow]:
+    """Rows by object, in order of commits."""
+    where, values = ("", ()) if objects is None else (f"WHERE object IN {THESE}", (json.dumps(list(objects)),))
+    found = connection.execute(f"SELECT {COLUMNS} FROM objects {where} ORDER BY position", values)
+    return {row[0]: _row(row) for row in found}
+
+
+def _row(row: Sequence[Any]) -> LedgerRow:
+    values: dict[str, Any] = dict(zip(COLUMNS.split(", "), row, strict=True))
+    times = {name: moment_or_none(values[name]) for name in ("first", "last", "committed")}
+    return LedgerRow(**values | times | {"state": State(values["state"])})
+
+
+def put(connection: sqlite3.Connection, row: LedgerRow, unique_ids: bool, number: int, now: datetime) -> None:
+    """Write the row of commit `number`; it replaces one that gives way."""
+    connection.execute("DELETE FROM rejects WHERE object = ?", (row.object,))
+    connection.execute("DELETE FROM objects WHERE object = ?", (row.object,))
+    connection.execute(
+        "INSERT INTO objects (sequence, unique_ids, object, bucket, key, version, sha256, bytes, state, dataset,"
+        " records, events, rejects, skipped, duplicates, first, last, reason, committed) VALUES"
+        " (?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " CAST(? AS TEXT), ?)",
+        (
+            *(number, unique_ids, row.object, as_bytes(row.bucket), as_bytes(row.key), as_bytes(row.version)),
+            *(row.sha256, row.bytes, row.state, row.dataset),
+            *(row.records, row.events, row.rejects, row.skipped, row.duplicates),
+            *(micros_or_none(row.first), micros_or_none(row.last), as_bytes(row.reason), micros(now)),
+        ),
+    )
+
+
+def put_files(connection: sqlite3.Connection, files: Iterable[EventFile], number: int) -> None:
+    """Name files: from the end of the transaction on they exist."""
+    for file in files:
+        connection.execute(
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(file.name, number, file.dataset, file.first, file.last, file.rows, file.bytes, file.unpacked),
+                json.dumps(file.columns),
+            ),
+        )
+        connection.executemany(
+            "INSERT INTO file_objects (file, object) VALUES (?, ?)", [(file.name, object_) for object_ in file.objects]
+        )
+
+
+def overlapping(connection: sqlite3.Connection, dataset: str, first: int, last: int, after: int = 0) -> list[str]:
+    """Files of a dataset with events of first..last, named after commit `after`."""
+    return _names(
+        connection.execute(
+            "SELECT name FROM files WHERE dataset = ? AND last >= ? AND first <= ? AND sequence > ?",
+            (dataset, first, last, after),
+        )
+    )
+
+
+def identical(connection: sqlite3.Connection, dataset: str, sha256: Iterable[str], after: int = 0) -> dict[str, str]:
+    """Objects (-> sha256) of the dataset with events and one of these hashes, committed after commit `after`."""
+    return dict(
+        connection.execute(
+            f"SELECT object, sha256 FROM objects WHERE sha256 IN {THESE} AND dataset = ? AND events > 0"
+            " AND sequence > ?",
+            (json.dumps(list(sha256)), dataset, after),
+        ).fetchall()
+    )
+
+
+def holding(connection: sqlite3.Connection, objects: Iterable[str]) -> list[str]:
+    """Files that hold events of one of these objects."""
+    return _names(
+        connection.execute(
+            f"SELECT DISTINCT file FROM file_objects WHERE object IN {THESE}", (json.dumps(list(objects)),)
+        )
+    )
+
+
+def readable(
+    connection: sqlite3.Connection,
+    dataset: str,
+    objects: Sequence[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> Readable:
+    """What a search of these objects and times has to look into."""
+    where, values = ["dataset = ?"], [dataset]
+    if since is not None:
+        where.append(f"last >= {micros(since)}")
+    if until is not None:
+        where.append(f"first < {micros(until)}")
+    if objects is not None:
+        where.append(f"name IN (SELECT file FROM file_objects WHERE object IN {THESE})")
+        values.append(json.dumps(list(objects)))
+    found = connection.execute(
+        f"SELECT name, columns, unpacked / rows FROM files WHERE {' AND '.join(where)} ORDER BY first, name", values
+    ).fetchall()
+    shapes = {columns for _, columns, _ in found}
+    columns = frozenset[str]().union(*map(json.loads, shapes))
+    return Readable([name for name, _, _ in found], columns, max((size for *_, size in found), default=0))
+
+
+def names(connection: sqlite3.Connection) -> set[str]:
+    """Every file that exists for readers."""
+    return set(_names(connection.execute("SELECT name FROM files")))
+
+
+def pending(connection: sqlite3.Connection) -> list[str]:
+    return _names(
+        connection.execute("SELECT object FROM objects WHERE judged = 0 AND events > duplicates ORDER BY position")
+    )
+
+
+def stats(connection: sqlite3.Connection) -> Iterator[DatasetStats]:
+    """Sums per dataset."""
+    found = connection.execute(
+        "SELECT dataset, count(*) AS objects, sum(records) AS records, sum(events) - sum(duplicates) AS events,"
+        " sum(rejects) AS rejects, sum(skipped) AS skipped, sum(duplicates) AS duplicates,"
+        " (SELECT ifnull(sum(f.bytes), 0) FROM files f WHERE f.dataset = objects.dataset) AS bytes,"
+        " min(first) AS first, max(last) AS last FROM objects GROUP BY dataset ORDER BY dataset"
+    )
+    for row in found.fetchall():
+        values: dict[str, Any] = dict(zip([column[0] for column in found.description], row, strict=True))
+        ends = {name: moment_or_none(values[name]) for name in ("first", "last")}
+        yield DatasetStats(**values | ends)
+
+
+def _names(found: sqlite3.Cursor) -> list[str]:
+    return [name for (name,) in found]

@@ -1,0 +1,192 @@
+"""The embedded store: a folder with a ledger in SQLite and events in Parquet files, read by DuckDB."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from siem.parsing.batch import Parsed
+from siem.schema import Query
+from siem.store.contract import Alert, DatasetStats, Hit, LedgerRow, Signal, StoredReject
+from siem.store.embedded import judgements, rejects
+from siem.store.embedded.documents import documents as rebuilt
+from siem.store.embedded.engine import Engine
+from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make, remove, rows_at
+from siem.store.embedded.ledger import Ledger, immediate
+from siem.store.embedded.objects import names, pending, readable, rows, stats
+from siem.store.embedded.replaying import Replay, replay
+from siem.store.embedded.times import moment
+from siem.store.embedded.trouble import told
+from siem.store.embedded.writing import EmbeddedWriting
+
+MOST_HITS, HELD_BYTES = 8192, 32 << 20
+"""Hits, and bytes of their documents, that are in hand at a time. More hits: a file is read less often."""
+
+
+def _no_step(name: str) -> None:
+    """Nobody listens."""
+
+
+class EmbeddedStore:
+    """See `siem.store.contract.Store`. Several processes and threads may use one folder, on a local file system.
+
+    memory, threads: what DuckDB may use. patience: seconds to wait for another writer.
+    step: told of every point at which a process could die; for tests.
+
+    Raises:
+        Unavailable: the folder cannot be used.
+        ConfigError: what lies there is not ours, or of another version.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        memory: str = "128MB",
+        threads: int = 2,
+        patience: float = 30.0,
+        step: Callable[[str], None] = _no_step,
+    ) -> None:
+        self.folder = folder.absolute()
+        self._memory, self._threads, self._step = memory, threads, step
+        self._lock = threading.RLock()
+        self._swept: float | None = None
+        with told(self.folder):
+            for room in (EVENTS, ASIDE):
+                make(self.folder / room)
+            self._ledger = Ledger(self.folder / "ledger.sqlite", patience)
+            self._ledger.prepare()
+            self._connection = self._ledger.connect()
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return Engine(self.folder, self._memory, self._threads)
+
+    def ledger(self, objects: Iterable[str] | None = None) -> dict[str, LedgerRow]:
+        with self._reading() as connection:
+            return rows(connection, objects)
+
+    @contextmanager
+    def writing(self, now: datetime) -> Iterator[EmbeddedWriting]:
+        self._sweep()
+        with told(self.folder):
+            writing = EmbeddedWriting(self.folder, self._ledger.connect(), self._engine, now, self._step)
+        try:
+            yield writing
+        finally:
+            writing.close()
+
+    def rejects(self) -> Iterator[StoredReject]:
+        with told(self.folder):
+            connection = self._ledger.connect()
+            try:
+                yield from rejects.stored(connection)
+            finally:
+                connection.close()
+
+    def replay(
+        self, stored: Sequence[StoredReject], parsed: Parsed, now: datetime, parser_version: str | None = None
+    ) -> int:
+        if not stored:
+            return 0
+        what = Replay(stored[0].object, stored, parsed, parser_version or stored[0].parser_version)
+        with told(self.folder):
+            connection = self._ledger.connect()
+            try:
+                return replay(self.folder, connection, self._engine, self._step, what)
+            finally:
+                connection.close()
+
+    def pending(self) -> list[str]:
+        with self._reading() as connection:
+            return pending(connection)
+
+    def search(
+        self,
+        query: Query,
+        objects: Sequence[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        documents: bool = False,
+    ) -> Iterator[Hit]:
+        with self._reading() as connection:
+            where = readable(connection, query.dataset, objects, since, until)
+        if not where.files:
+            return
+        wanted = documents or not query.exact
+        most = max(MOST_HITS // 512, min(MOST_HITS, HELD_BYTES // max(1, where.row_bytes))) if wanted else MOST_HITS
+        with told(self.folder):
+            for batch in self._engine.hits(query, where.files, where.columns, objects, since, until, wanted, most):
+                yield from self._hits(query.dataset, pa.table(batch), wanted)
+
+    def mark(
+        self, objects: Sequence[str], signals: Sequence[Signal], alerts: Sequence[Alert], gone: Sequence[str]
+    ) -> None:
+        with self._reading() as connection, immediate(connection):
+            judgements.put_signals(connection, signals)
+            judgements.put_alerts(connection, alerts)
+            judgements.remove_alerts(connection, gone)
+            judgements.mark(connection, objects)
+
+    def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
+        with self._reading() as connection:
+            return judgements.signals(connection, rule_id, group)
+
+    def alerts(self) -> list[Alert]:
+        with self._reading() as connection:
+            return judgements.alerts(connection)
+
+    def stats(self) -> list[DatasetStats]:
+        with self._reading() as connection:
+            return list(stats(connection))
+
+    def close(self) -> None:
+        self._connection.close()
+        if "_engine" in self.__dict__:
+            self._engine.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, told(self.folder):
+            yield self._connection
+
+    def _hits(self, dataset: str, found: pa.Table, wanted: bool) -> Iterator[Hit]:
+        texts: list[dict[str, Any] | None] = [None] * len(found)
+        if wanted:
+            texts = self._documents(dataset, found["file"].to_pylist(), found["row"].to_pylist())
+        times = found["time"].cast(pa.int64()).to_pylist()
+        for time_, id_, object_, text in zip(
+            times, found["id"].to_pylist(), found["object"].to_pylist(), texts, strict=True
+        ):
+            yield Hit(id_, moment(time_), dataset, object_, text)
+
+    def _documents(self, dataset: str, paths: list[str], positions: list[int]) -> list[dict[str, Any] | None]:
+        """The documents at these places; each file is read once."""
+        texts: list[dict[str, Any] | None] = [None] * len(paths)
+        for path in set(paths):
+            at = [number for number, other in enumerate(paths) if other == path]
+            table = rows_at(Path(path), [positions[number] for number in at])
+            for number, text in zip(at, rebuilt(table, dataset), strict=True):
+                texts[number] = text
+        return texts
+
+    def _sweep(self) -> None:
+        """Once an hour, remove files that nobody named: processes that were killed left them."""
+        with self._lock:
+            if self._swept is not None and time.monotonic() - self._swept < ABANDONED:
+                return
+            self._swept = time.monotonic()
+            with told(self.folder):
+                if not abandoned(self.folder, names(self._connection)):
+                    return
+                with immediate(self._connection):  # nobody can name a file meanwhile
+                    for path in abandoned(self.folder, names(self._connection)):
+                        remove(path)

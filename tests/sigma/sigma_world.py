@@ -1,0 +1,121 @@
+"""Runs a condition through both engines over the same documents, as a store would."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any, BinaryIO
+
+import duckdb
+import pyarrow as pa
+
+from siem.config import Limits
+from siem.parsing.parser import Parser
+from siem.schema import ANY_JSON, DatasetFields, Origin, arrow_type
+from siem.sigma import compiled, decoded, projected, query
+from siem.sigma.tree import Node
+
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+PLAIN = re.compile(r"\\u[0-9a-f]{4}|\\.|([A-Za-z0-9/])")
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """An object's content that is in memory."""
+
+    data: bytes
+
+    def head(self) -> bytes:
+        return self.data
+
+    def blocks(self) -> Iterator[bytes]:
+        yield self.data
+
+    def file(self) -> BinaryIO:
+        return BytesIO(self.data)
+
+
+@dataclass(frozen=True)
+class World:
+    """Documents of one dataset, and the table of them; `table` None: records of no dataset, projected per query."""
+
+    fields: DatasetFields
+    documents: Sequence[Any]
+    table: pa.Table | None = None
+
+    @classmethod
+    def of_json(cls, texts: Sequence[str]) -> World:
+        return cls(ANY_JSON, [decoded(text) for text in texts])
+
+    @classmethod
+    def parsed(cls, parser: Parser, data: bytes) -> World:
+        """What a parser makes of an object."""
+        origin = Origin("key", "object", "0" * 64, datetime(2026, 11, 1, tzinfo=UTC))
+        batches = [parsed.batch for parsed in parser.parse(Bytes(data), origin, Limits()) if parsed.batch is not None]
+        documents = [decoded(line) for batch in batches for line in batch.ndjson().splitlines()]
+        tables = [batch.arrow() for batch in batches]
+        return cls(parser.fields, documents, pa.concat_tables(tables, promote_options="default"))
+
+
+@dataclass(frozen=True)
+class Found:
+    """Positions of documents: what the predicate finds, what SQL finds, and whether SQL says that it is exact."""
+
+    predicate: list[int]
+    sql: list[int]
+    exact: bool
+
+    def check(self) -> None:
+        """The laws that hold for every rule and every event."""
+        assert set(self.predicate) <= set(self.sql), "SQL misses what the predicate finds"
+        if self.exact:
+            assert self.sql == self.predicate, "SQL says that it is exact and finds too much"
+
+
+def found(tree: Node, world: World, connection: duckdb.DuckDBPyConnection) -> Found:
+    """Both engines' answers."""
+    matches = compiled(tree, world.fields)
+    given = query(tree, world.fields)
+    table = world.table if world.table is not None else lists(world.documents, given.columns)
+    for missing in given.columns - set(table.column_names):
+        table = table.append_column(missing, pa.nulls(len(table), arrow_type(missing)))
+    table = table.append_column("|row", pa.array(range(len(table))))
+    connection.register("events", table)
+    rows = connection.execute(
+        f'SELECT "|row" FROM events WHERE {given.where} ORDER BY 1', dict(given.parameters)
+    ).fetchall()
+    connection.unregister("events")
+    predicate = [row for row, document in enumerate(world.documents) if matches(document)]
+    return Found(predicate, [row for (row,) in rows], given.exact)
+
+
+def lists(documents: Sequence[Any], columns: frozenset[str]) -> pa.Table:
+    """The projection of records of no dataset."""
+    rows = [projected(document, columns) for document in documents]
+    kind = pa.list_(pa.string())
+    table = pa.table({column: pa.array([row[column] for row in rows], kind) for column in sorted(columns)})
+    return table if columns else pa.table({"|": pa.nulls(len(rows))})
+
+
+def cloudtrail(records: Sequence[dict[str, Any]], escaped: bool = False) -> bytes:
+    """A delivery of CloudTrail: what a record does not say is filled in.
+
+    escaped: values as a writer would have them that escapes every letter.
+    """
+    basis = {"eventVersion": "1.09", "eventTime": "2026-10-31T23:30:00Z", "eventName": "None", "awsRegion": "eu-west-1"}
+    texts = [[f'"{key}":{written(value, escaped)}' for key, value in (basis | record).items()] for record in records]
+    return '{{"Records":[{}]}}'.format(",".join(["{" + ",".join(text) + "}" for text in texts])).encode()
+
+
+def written(value: Any, escaped: bool) -> str:
+    """JSON of a value, with spaces, which the record model has not."""
+    text = json.dumps(value, ensure_ascii=escaped)
+    return STRING.sub(lambda string: PLAIN.sub(as_escape, string[0]), text) if escaped else text
+
+
+def as_escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[1]):04x}" if found[1] else found[0]

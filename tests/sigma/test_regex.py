@@ -1,0 +1,67 @@
+"""Regular expressions mean the same in Python and in RE2, or RE2 is not asked."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from siem.sigma.record import fold
+from siem.sigma.regex import FOLDED, Unsupported, compiled, re2
+
+EVERY = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
+
+
+@pytest.fixture(scope="module")
+def letters(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    connection.register("letters", pa.table({"letter": EVERY}))
+    return connection
+
+
+def test_every_character_folds_in_duckdb_as_here(letters: duckdb.DuckDBPyConnection) -> None:
+    folded = letters.execute("SELECT lower(letter) FROM letters").fetchall()
+    assert [row[0] for row in folded] == [fold(letter) for letter in EVERY]
+
+
+def test_folding_is_one_character_for_one() -> None:
+    assert all(len(fold(letter)) == 1 for letter in EVERY)
+    assert fold("".join(EVERY)) == "".join(map(fold, EVERY))
+
+
+CLASSES = [r"\w", r"\W", r"\d", r"\s", r"[^\s]", "[a-z]", "[^k-s]", "i", "[IKS]", ".", "é", "[0-z]"]
+
+
+@pytest.mark.parametrize("pattern", CLASSES)
+@pytest.mark.parametrize("flags", [re.NOFLAG, re.I, re.S])
+def test_both_find_the_same_characters(letters: duckdb.DuckDBPyConnection, pattern: str, flags: re.RegexFlag) -> None:
+    written = re2(pattern, flags)
+    if written is None:
+        assert flags & re.I or "\\W" in pattern
+        return
+    found = letters.execute("SELECT letter FROM letters WHERE regexp_matches(letter, $p)", {"p": written}).fetchall()
+    check = compiled(pattern, flags).search
+    assert [row[0] for row in found] == [letter for letter in EVERY if check(letter)]
+
+
+def test_it_is_known_which_characters_python_takes_for_an_ascii_letter() -> None:
+    every = "".join(EVERY)
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        assert set(re.findall(letter, every, re.I)) == set(FOLDED.get(letter, letter + letter.upper()))
+
+
+def test_an_expression_that_is_too_large_for_re2_is_left_to_the_predicate(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    assert re2("((a{100}){100}){100}") is None
+    assert re2("a{1001}") is None
+    largest = re2("[^a]{300}")
+    assert largest is not None
+    assert connection.execute("SELECT regexp_matches('b', $p)", {"p": largest}).fetchall() == [(False,)]
+
+
+@pytest.mark.parametrize("pattern", ["(", "a{2}{3}", "[[:alpha:]]", "(?a)x", "(?L)x", "(?<n>x)", "x(?a:y)"])
+def test_what_cannot_be_run_is_refused(pattern: str) -> None:
+    with pytest.raises(Unsupported):
+        compiled(pattern)

@@ -1,0 +1,5 @@
+"""The contract's assertions explain themselves as those of test modules do."""
+
+import pytest
+
+pytest.register_assert_rewrite("siem.testing.store_contract")

@@ -1,0 +1,117 @@
+"""A process that is killed at any moment leaves all of a commit or nothing, and the work begun again ends the same."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import workload
+
+from siem.store.embedded import EmbeddedStore
+from siem.testing.deliveries import TRAIL, found
+
+KILLED = -9
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["siem.store.embedded", "siem.testing.deliveries"])
+
+
+def begun(target: Callable[..., None], *given: object) -> BaseProcess:
+    process = PROCESSES.Process(target=target, args=given)
+    process.start()
+    return process
+
+
+def ended(target: Callable[..., None], *given: object) -> int | None:
+    """The exit code of a process of its own."""
+    process = begun(target, *given)
+    process.join(60)
+    return process.exitcode
+
+
+def seen(folder: Path) -> dict[str, Any]:
+    store = EmbeddedStore(folder)
+    try:
+        return workload.state(store)
+    finally:
+        store.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What a reader sees before any commit and after each."""
+    store = workload.opened(tmp_path_factory.mktemp("undisturbed") / "store")
+    states = [workload.state(store)]
+    states += [workload.state(store) for _ in workload.commits(store)]
+    store.close()
+    return states
+
+
+def test_the_undisturbed_run_is_as_it_should_be(undisturbed: list[dict[str, Any]]) -> None:
+    rows = undisturbed[-1]["ledger"].values()
+    counts = {row.key: (row.records, row.events, row.rejects, row.skipped, row.duplicates) for row in rows}
+    assert counts == {
+        "a": (3 + 3 + 1, 3 + 2, 1, 1, 1),
+        "b": (60, 60, 0, 0, 0),
+        "big": (125 + 250 + 1, 125 + 250, 1, 0, 125 + 3),
+        "same": (60, 60, 0, 0, 60),
+    }
+    assert len(undisturbed[-1]["events"]) == 250 + 1 + 60
+    assert len(undisturbed[-1]["pending"]) == 2  # neither the judged one nor the one with duplicates alone
+
+
+@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_at_a_step_and_begun_again(tmp_path: Path, undisturbed: list[dict[str, Any]], stride: int) -> None:
+    at, finished = 0, False
+    while not finished:
+        at += stride
+        folder = tmp_path / str(at)
+        code = ended(workload.work, folder, at)
+        assert code in (KILLED, 0)
+        finished = code == 0
+        assert seen(folder) in undisturbed, f"killed at step {at}: a commit is visible in part"
+        assert ended(workload.work, folder) == 0
+        assert seen(folder) == undisturbed[-1], f"killed at step {at}: not the same in the end"
+    assert at > 20, "the work has fewer steps than it should"
+
+
+def test_killed_at_random_moments(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
+    chance = random.Random(7)  # noqa: S311
+    folder = tmp_path / "store"
+    for _ in range(12):
+        process = begun(workload.work, folder)
+        time.sleep(chance.uniform(0, 0.15))
+        process.kill()
+        process.join(60)
+        assert seen(folder) in undisturbed
+    assert ended(workload.work, folder) == 0
+    assert seen(folder) == undisturbed[-1]
+
+
+def test_two_processes_at_once_do_the_same_as_one_after_the_other(tmp_path: Path) -> None:
+    shares = [range(45), range(15, 60)]
+    for part in shares:
+        assert ended(workload.share, tmp_path / "in turn", part) == 0
+    both = [begun(workload.share, tmp_path / "at once", part) for part in shares]
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert shared(tmp_path / "at once") == shared(tmp_path / "in turn")
+
+
+def shared(folder: Path) -> tuple[object, ...]:
+    """What does not depend on who came first: of a repeated event, either object may be the one that has it."""
+    store = EmbeddedStore(folder)
+    rows = sorted(store.ledger().values(), key=lambda row: row.key)
+    events = [{**(hit.document or {}), "siem.object": ""} for hit in found(store, TRAIL, documents=True)]
+    rejects = sorted((stored.key, stored.reject.ordinal) for stored in store.rejects())
+    store.close()
+    duplicates = sum(row.duplicates for row in rows)
+    assert len(events) == len({event["event.id"] for event in events}) == sum(row.events for row in rows) - duplicates
+    return [replace(row, duplicates=0) for row in rows], duplicates, events, rejects

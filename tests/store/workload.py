@@ -1,0 +1,90 @@
+"""Work for processes that are killed or compete: deterministic, and safe to begin again from the start."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from siem.parsing.batch import Parsed
+from siem.store.contract import Signal, State, Store
+from siem.store.embedded import EmbeddedStore, writing
+from siem.testing.deliveries import FLOW, NOW, START, TRAIL, delivery, flows, found, put, reject, trail
+
+MIDNIGHT = START + timedelta(hours=14)
+
+
+def opened(folder: Path, die_at: int = 0) -> EmbeddedStore:
+    """A store that is killed at its `die_at`-th step. Events are written aside a hundred at a time."""
+    writing.GATHERED_ROWS = 100
+    steps = 0
+
+    def step(name: str) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return EmbeddedStore(folder, step=step)
+
+
+def work(folder: Path, die_at: int = 0) -> None:
+    """All of it, commit by commit."""
+    store = opened(folder, die_at)
+    for _ in commits(store):
+        pass
+    store.close()
+
+
+def commits(store: Store) -> Iterator[None]:
+    """Small objects; a big one with duplicates and one with the bytes of another; a replay; a detection pass."""
+    a, b, big, same = delivery("a"), delivery("b", "bytes"), delivery("big"), delivery("same", "bytes")
+    put(
+        store,
+        (a, Parsed(TRAIL, trail(a, "e0", "e1", "e2"), [reject(3), reject(4), reject(5)], skipped=1)),
+        (b, Parsed(FLOW, flows(b, 60, start=MIDNIGHT - timedelta(seconds=30)))),
+    )
+    yield
+    names = [f"e{at}" for at in range(250)]
+    blocks = [Parsed(TRAIL, trail(big, *names[:125])), Parsed(TRAIL, trail(big, *names), [reject(375)])]
+    put(store, (big, blocks), (same, Parsed(FLOW, flows(same, 60, start=MIDNIGHT - timedelta(seconds=30)))))
+    yield
+    if stored := [
+        stored for stored in store.rejects() if stored.object == a.source.id and stored.parser_version == "1"
+    ]:
+        store.replay(stored, Parsed(TRAIL, trail(a, "e0", "new"), [reject(5)]), NOW, "2")
+    yield
+    store.mark([a.source.id], [Signal("rule", "e0", START, a.source.id, TRAIL, "f", {"user": "ann"})], [], [])
+    yield
+
+
+def state(store: Store) -> dict[str, Any]:
+    """Everything that a reader can see."""
+    return {
+        "ledger": store.ledger(),
+        "events": [*found(store, TRAIL, documents=True), *found(store, FLOW, documents=True)],
+        "rejects": list(store.rejects()),
+        "pending": store.pending(),
+        "signals": store.signals("rule", {"user": "ann"}),
+        "stats": [replace(sums, bytes=0) for sums in store.stats()],
+    }
+
+
+def share(folder: Path, numbers: range) -> None:
+    """Commit these objects three at a time. Every one repeats ten events of the one before and of itself."""
+    store = EmbeddedStore(folder)
+    for start in range(numbers.start, numbers.stop, 3):
+        with store.writing(NOW) as commit:
+            for number in range(start, min(start + 3, numbers.stop)):
+                one = delivery(f"object {number}")
+                names = [f"e{at}" for at in range(number * 20 - 10, number * 20 + 20)]
+                times = START + timedelta(seconds=number * 20 - 10)
+                commit.add(one, Parsed(TRAIL, trail(one, *names, start=times)), "1", unique_ids=True)
+                commit.add(one, Parsed(TRAIL, trail(one, *names[:10], start=times), [reject(40)]), "1", unique_ids=True)
+                commit.finish(one, State.COMMITTED)
+            commit.commit()
+    store.close()
