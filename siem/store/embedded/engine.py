@@ -109,7 +109,7 @@ class Engine:
             f' WHERE ({query.where}) ORDER BY "time", "id"'
         )
         with self._asked() as cursor:
-            yield from cursor.sql(sql, params={**query.parameters, **bounds}).to_arrow_reader(most)
+            yield from cursor.sql(sql, params={**query.parameters, **bounds}).arrow(most)
 
     def repeated(self, keys: pa.Table, paths: Sequence[Path], by_time: bool) -> np.ndarray:
         """Positions in `keys` (columns `event.id @timestamp`) of events that the files hold already."""

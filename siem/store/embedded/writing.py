@@ -23,7 +23,7 @@ from siem.store.embedded.objects import LASTING, WITH_EVENTS
 from siem.store.embedded.settling import Aim, Overtaken, Piece, Settling
 from siem.store.embedded.trouble import told
 
-GATHERED_BYTES, GATHERED_ROWS = 32 << 20, 250_000
+GATHERED_BYTES, GATHERED_ROWS = 24 << 20, 250_000
 """Events that are held in memory. Writing them takes two to three times as much for a moment."""
 
 PATIENT_ATTEMPTS = 2
