@@ -13,6 +13,8 @@ from siem.parsing import Parsed, Parser, Registry, Tally
 from siem.schema import Origin, SourceObject
 from siem.store.contract import Delivery, State
 
+UNCLAIMED = "no parser claims this key"
+
 
 @dataclass
 class Reading:
@@ -85,7 +87,7 @@ def read(
     """
     candidates = registry.claiming(source.key) if dataset is None else [_named(dataset, registry)]
     if not candidates:
-        return _unrecognised(source, content, limits, now, "no parser claims this key")
+        return _unrecognised(source, content, limits, now, UNCLAIMED)
     head = content.head()
     parser = next((parser for parser in candidates if parser.recognises(head)), None)
     if parser is None:

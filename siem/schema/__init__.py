@@ -6,6 +6,7 @@ from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
 from siem.schema.query import Query
 from siem.schema.resolve import ANY_JSON, Column, DatasetFields, Path, Source
+from siem.schema.written import Written, decoded
 
 __all__ = [
     "ANY_JSON",
@@ -22,5 +23,7 @@ __all__ = [
     "Query",
     "Source",
     "SourceObject",
+    "Written",
     "arrow_type",
+    "decoded",
 ]

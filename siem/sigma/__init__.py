@@ -4,7 +4,7 @@ from siem.sigma.dispatch import Dispatch
 from siem.sigma.duckdb import query
 from siem.sigma.logsources import datasets_of
 from siem.sigma.predicate import compiled
-from siem.sigma.record import KEYWORDS, decoded, projected
+from siem.sigma.record import KEYWORDS, projected
 from siem.sigma.rule import Rule, RuleSet, load_rules
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "RuleSet",
     "compiled",
     "datasets_of",
-    "decoded",
     "load_rules",
     "projected",
     "query",

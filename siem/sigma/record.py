@@ -13,33 +13,13 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
-import msgspec
-
-from siem.schema import Column, DatasetFields, Source
+from siem.schema import Column, DatasetFields, Source, Written
 
 KEYWORDS = "|keywords"
 """The column of `projected` that holds all leaves of a record. No field can have this name: `|` ends a field's name."""
 
 Texts: TypeAlias = tuple[str, ...]
 Document: TypeAlias = Mapping[str, Any]
-
-
-class Written(str):
-    """A number with a fraction or an exponent, as it was written: `22.0` stays that."""
-
-    __slots__ = ()
-
-
-_decoder = msgspec.json.Decoder(float_hook=Written)
-
-
-def decoded(text: bytes | str) -> Any:
-    """JSON decoded for rules: numbers that are no integers keep their text, integers are exact however long.
-
-    Raises:
-        msgspec.DecodeError: not JSON, or text that is not Unicode (a lone surrogate).
-    """
-    return _decoder.decode(text)
 
 
 def fold(text: str) -> str:

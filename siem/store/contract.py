@@ -82,7 +82,7 @@ class StoredReject:
 class Hit:
     """An event that a query found.
 
-    document: as `Batch.ndjson()` has it, decoded; None where the query is exact and documents were not asked for.
+    document: as `Batch.ndjson()` has it, read by `schema.decoded`; None where the query is exact and nobody asked.
     """
 
     event_id: str

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
-
+from siem import schema
 from siem.parsing.batch import Batch, Parsed, Reject, text_of
 from siem.schema import Query, SourceObject
 from siem.store.contract import Delivery, Hit, LedgerRow, State, Store
@@ -96,4 +95,4 @@ def ids(store: Store, dataset: str = TRAIL, **limits: Any) -> list[str]:
 
 
 def decoded(batch: Batch) -> list[dict[str, Any]]:
-    return [orjson.loads(line) for line in batch.ndjson().splitlines()]
+    return [schema.decoded(line) for line in batch.ndjson().splitlines()]

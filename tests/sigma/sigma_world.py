@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from siem.config import Limits
 from siem.parsing.parser import Parser
-from siem.schema import ANY_JSON, DatasetFields, Origin, arrow_type
-from siem.sigma import compiled, decoded, projected, query
+from siem.schema import ANY_JSON, DatasetFields, Origin, arrow_type, decoded
+from siem.sigma import compiled, projected, query
 from siem.sigma.tree import Node
 
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"')

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import orjson
-
 from siem.config import Limits
 from siem.parsing import Parsed, Registry
-from siem.schema import Origin, SourceObject
+from siem.schema import Origin, SourceObject, decoded
 from siem.store import open_store
 from siem.store.contract import Delivery, State
 from siem.testing.deliveries import NOW, found
@@ -55,7 +53,7 @@ def test_documents_of_all_samples_are_what_the_parsers_gave(
             for parsed in parser.parse(content, Origin(key, source.id, delivery.sha256, NOW), limits):
                 writing.add(delivery, parsed, parser.version, parser.unique_ids)
                 for line in parsed.batch.ndjson().splitlines() if parsed.batch else ():
-                    document = orjson.loads(line)
+                    document = decoded(line)
                     expected.setdefault((document["event.id"], document["@timestamp"]), document)
             writing.finish(delivery, State.COMMITTED)
             datasets[parser.dataset] += 1

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from siem.parsing.batch import text_of
-from siem.schema import ORDER
+from siem.schema import ORDER, decoded
 from siem.store.embedded.times import moment
 
 Document = dict[str, Any]
@@ -48,8 +47,8 @@ def _records(table: pa.Table, dataset: str, native: Sequence[str]) -> Iterator[A
     keys = [name.removeprefix(f"{dataset}.") for name in native if name != dataset]
     payloads = [table[f"{dataset}.{key}"].to_pylist() for key in keys]
     for at, rest in enumerate(table[dataset].to_pylist()):
-        record = orjson.loads(rest)
+        record = decoded(rest)
         for key, texts in zip(keys, payloads, strict=True):
             if texts[at] is not None:
-                record[key] = orjson.loads(texts[at])
+                record[key] = decoded(texts[at])
         yield record
