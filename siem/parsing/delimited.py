@@ -83,6 +83,10 @@ class Delimited:
     def parse(self, content: Content, origin: Origin, limits: Limits) -> Iterator[Parsed]:
         return Reading(self, origin, limits).parsed(content)
 
+    def replay(self, raw: bytes, ordinal: int, origin: Origin, limits: Limits) -> Parsed | None:
+        """A line means nothing without the header that it stood under: its object has to be read again."""
+        return None
+
     def line(self, document: Mapping[str, Any], header: str) -> str:
         """The line that an event was made from, given the header that it stood under."""
         return self.separator.join(self._text(document, name) for name in header.split(self.separator))

@@ -169,13 +169,18 @@ class JsonRecords:
         reading.read(framer.close())
         yield reading.parsed(damaged or framer.damage)
 
+    def replay(self, raw: bytes, ordinal: int, origin: Origin, limits: Limits) -> Parsed | None:
+        reading = Reading(self, origin, limits, ordinal)
+        reading.read([raw])
+        return reading.parsed()
+
 
 class Reading:
     """One object on its way: carries the ordinal from block to block."""
 
-    def __init__(self, parser: JsonRecords, origin: Origin, limits: Limits) -> None:
+    def __init__(self, parser: JsonRecords, origin: Origin, limits: Limits, ordinal: int = 0) -> None:
         self._parser, self._origin, self._limits = parser, origin, limits
-        self._ordinal = 0
+        self._ordinal = ordinal
         self._blank = parser.event()
         self._blank.event_dataset = parser.dataset
         self._blank.event_ingested = text_of(origin.ingested)

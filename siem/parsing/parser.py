@@ -54,3 +54,7 @@ class Parser(Protocol):
     def parse(self, content: Content, origin: Origin, limits: Limits) -> Iterator[Parsed]:
         """The object's blocks, in order; ordinals run through the object. Never raises for what an object holds."""
         ...
+
+    def replay(self, raw: bytes, ordinal: int, origin: Origin, limits: Limits) -> Parsed | None:
+        """A reject's bytes parsed again, as the record that it was; None where bytes alone do not suffice."""
+        ...

@@ -1,0 +1,5 @@
+"""`python -m siem` is `siem`."""
+
+from siem.cli import main
+
+main()

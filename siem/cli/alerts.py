@@ -1,0 +1,25 @@
+"""`siem alerts`: what rules came to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from siem.cli import options
+from siem.cli.output import write
+from siem.store import open_store
+
+app = typer.Typer(help="Alerts.", no_args_is_help=True)
+
+COLUMNS = ("level", "title", "group", "first", "last", "count", "state", "id")
+
+
+@app.command(name="list")
+def list_(store: options.StoreOption = None, form: options.FormatOption = None) -> None:
+    """All alerts, newest first."""
+    kept = open_store(options.settings(store).store)
+    try:
+        write([asdict(alert) for alert in kept.alerts()], COLUMNS, form)
+    finally:
+        kept.close()

@@ -1,0 +1,48 @@
+"""`siem ingest`: files, folders and buckets into the store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from siem.cli import options
+from siem.cli.output import errors
+from siem.run.ingest import Ingested, ingest
+from siem.store import open_store
+
+
+def command(
+    places: Annotated[list[str], typer.Argument(metavar="PLACE…", help="Files, folders, s3://BUCKET[/PREFIX].")],
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+) -> None:
+    """Take logs into the store. Safe to repeat; after a stop it goes on where it was."""
+    settings = options.settings(store, content)
+    parsers = options.registry(settings.content)
+    kept = open_store(settings.store)
+    try:
+        with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True) as shown:
+            task = shown.add_task("reading")
+            done = ingest(
+                places,
+                kept,
+                parsers,
+                settings,
+                options.now,
+                lambda so_far: shown.update(task, description=line(so_far)),
+            )
+    finally:
+        kept.close()
+    errors.print(line(done))
+
+
+def line(done: Ingested) -> str:
+    """What a run did, in a line."""
+    if not done.objects:
+        return f"nothing new: {done.known:,} objects were in the store already"
+    states = ", ".join(f"{count:,} {state}" for state, count in sorted(done.states.items()))
+    events = ", ".join(f"{count:,} {dataset}" for dataset, count in sorted(done.events.items())) or "none"
+    text = f"{done.objects:,} objects ({states}), {done.known:,} known before; new events: {events}"
+    return f"{text}; {done.rejects:,} rejects, {done.duplicates:,} duplicates"

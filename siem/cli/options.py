@@ -1,0 +1,83 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from siem.cli.output import Format, errors
+from siem.config import Settings, load_settings
+from siem.detect.sources import Sources
+from siem.errors import ContentError, UsageError
+from siem.parsing import Registry
+from siem.run.content import content_folders, load_registry
+from siem.sigma import RuleSet, load_rules
+
+StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the store (SIEM_STORE; ./siem-data).")]
+ContentOption = Annotated[Path | None, typer.Option("--content", help="The team's own content folder (SIEM_CONTENT).")]
+FormatOption = Annotated[Format | None, typer.Option("--format", help="table on a terminal, ndjson in a pipe.")]
+DatasetOption = Annotated[
+    str | None, typer.Option("--dataset", help="Of which dataset the files are, whatever the key.")
+]
+SinceOption = Annotated[str | None, typer.Option("--since", help="From this time on, RFC 3339 or a date (UTC).")]
+UntilOption = Annotated[str | None, typer.Option("--until", help="Before this time.")]
+
+
+def settings(store: str | None = None, content: Path | None = None) -> Settings:
+    return load_settings(store=store, content=content)
+
+
+def registry(content: Path | None) -> Registry:
+    """All parsers; one that cannot be used is told on stderr and disturbs no other."""
+    found, problems = load_registry(content)
+    tell(problems)
+    return found
+
+
+def rules(paths: list[Path] | None, content: Path | None) -> RuleSet:
+    """The rules of these files and folders; of none: all shipped ones and the team's. Refused ones are told on stderr.
+
+    Raises:
+        UsageError: a path does not exist.
+    """
+    found = load_rules(rule_paths(paths, content))
+    tell(found.refused)
+    return found
+
+
+def rule_paths(paths: list[Path] | None, content: Path | None) -> list[Path]:
+    for path in paths or []:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
+    return paths or [room for folder in content_folders(content) if (room := folder / "detections").is_dir()]
+
+
+def sources(content: Path | None) -> Sources:
+    return Sources.of(registry(content))
+
+
+def tell(problems: tuple[ContentError, ...] | list[ContentError]) -> None:
+    for problem in problems:
+        errors.print(f"refused: {problem}")
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time from the command line.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text}: no time; write 2026-11-01 or 2026-11-01T02:00:00Z") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

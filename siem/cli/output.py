@@ -1,0 +1,109 @@
+"""How results are written: tables for people, JSON for programs. Log data is text, never markup or control codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from siem.parsing.batch import text_of
+
+errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+"""Where everything goes that is not a result."""
+
+PADDING = 2
+
+
+class Format(StrEnum):
+    """`table` is the default on a terminal, `ndjson` in a pipe."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+def plain(value: object) -> str:
+    """Text for a terminal: control, bidirectional and invisible format characters are written as escapes."""
+    text = value if isinstance(value, str) else _shown(value)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return text_of(value)
+        case Mapping():
+            return " ".join(f"{key}={item}" for key, item in value.items())
+        case list() | tuple():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)
+
+
+def encoded(row: object) -> bytes:
+    """One JSON document; times as RFC 3339 with `Z`."""
+    return orjson.dumps(_record(row), default=_default)
+
+
+def _record(row: object) -> object:
+    if is_dataclass(row) and not isinstance(row, type):
+        row = asdict(row)
+    return _native(row)
+
+
+def _native(value: Any) -> Any:
+    match value:
+        case datetime():
+            return text_of(value)
+        case Mapping():
+            return {key: _native(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_native(item) for item in value]
+        case str():
+            return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        case _:
+            return value
+
+
+def _default(value: object) -> object:
+    return str(value)
+
+
+def write(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    form: Format | None,
+    whole: Callable[[list[Any]], Any] = list,
+) -> None:
+    """Rows to stdout. columns: of the table; the JSON forms have every key.
+
+    whole: what `json` prints, of all rows (a list unless told otherwise).
+    """
+    form = form or (Format.TABLE if sys.stdout.isatty() else Format.NDJSON)
+    if form is Format.NDJSON:
+        for row in rows:
+            sys.stdout.buffer.write(encoded(row) + b"\n")
+        return
+    if form is Format.JSON:
+        sys.stdout.buffer.write(encoded(whole(list(rows))) + b"\n")
+        return
+    Console(highlight=False, markup=False).print(table(rows, columns))
+
+
+def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Table:
+    drawn = Table(box=None, pad_edge=False, padding=(0, PADDING, 0, 0))
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*[Text(plain(row.get(column))) for column in columns])
+    return drawn

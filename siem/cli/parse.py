@@ -1,0 +1,97 @@
+"""`siem parse`: files to normalised events. Needs no store."""
+
+from __future__ import annotations
+
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from siem.cli import options
+from siem.cli.output import encoded, errors
+from siem.errors import Denied, Gone, UsageError
+from siem.intake.objects import objects
+from siem.run.ingest import collector_off
+from siem.run.reading import Reading, read
+from siem.store.contract import State
+
+
+def parse(
+    files: Annotated[list[str], typer.Argument(help="Log files, compressed or not.")],
+    dataset: options.DatasetOption = None,
+    key: Annotated[str | None, typer.Option("--key", help="The S3 key of the one file; else its path serves.")] = None,
+    rejects: Annotated[Path | None, typer.Option("--rejects", help="Write rejected records there, as NDJSON.")] = None,
+    summary: Annotated[
+        Path | None, typer.Option("--summary", help="Write a line per object and dataset there.")
+    ] = None,
+    content: options.ContentOption = None,
+) -> None:
+    """Normalised events of log files, as NDJSON."""
+    settings = options.settings(content=content)
+    if key is not None and len(files) > 1:
+        raise UsageError("--key names the key of one file; give one file")
+    parsers = options.registry(settings.content)
+    if dataset is not None and dataset not in parsers.parsers:
+        raise UsageError(f"no parser makes {dataset}; there are: {', '.join(sorted(parsers.parsers))}")
+    with ExitStack() as stack, collector_off():
+        refused = stack.enter_context(rejects.open("wb")) if rejects else None
+        told = stack.enter_context(summary.open("wb")) if summary else None
+        for file in files:
+            for source, opener in objects(file, settings.limits, key):
+                try:
+                    with opener() as delivered:
+                        reading = read(source, delivered, parsers, settings.limits, options.now(), dataset)
+                        _write(reading, refused)
+                        _sum_up(reading, told)
+                except (Gone, Denied) as error:
+                    raise UsageError(str(error)) from error
+
+
+def _write(reading: Reading, refused: BinaryIO | None) -> None:
+    out = sys.stdout.buffer
+    for parsed in reading:
+        if parsed.batch is not None:
+            out.write(parsed.batch.ndjson())
+        if refused is not None:
+            for reject in parsed.rejects:
+                row = {
+                    "key": reading.source.key,
+                    "dataset": parsed.dataset,
+                    "ordinal": reject.ordinal,
+                    "reason": reject.reason,
+                    "size": reject.size,
+                    "sha256": reject.sha256,
+                    "raw_base64": b64encode(reject.raw).decode(),
+                }
+                refused.write(encoded(row) + b"\n")
+    out.flush()
+
+
+def _sum_up(reading: Reading, told: BinaryIO | None) -> None:
+    tally = reading.tally
+    if reading.state is not State.COMMITTED:
+        errors.print(f"{reading.source.key}: {reading.state.value}: {reading.reason}")
+    if told is None:
+        return
+    row = {
+        "key": reading.source.key,
+        "dataset": reading.dataset,
+        "records": tally.records,
+        "events": tally.events,
+        "rejects": tally.rejects,
+        "skipped": tally.skipped,
+        "damaged": reading.state is State.DAMAGED,
+        "reasons": dict(_reasons(reading)),
+    }
+    told.write(encoded(row) + b"\n")
+
+
+def _reasons(reading: Reading) -> Iterator[tuple[str, int]]:
+    """Why records were rejected, and why the object is damaged or was not read: reason and how often."""
+    yield from reading.tally.reasons.items()
+    if reading.reason is not None:
+        yield reading.reason, 1

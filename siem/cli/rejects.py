@@ -1,0 +1,55 @@
+"""`siem rejects`: records that could not become events, and another try at them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import typer
+
+from siem.cli import options
+from siem.cli.output import errors, write
+from siem.run.replay import replay
+from siem.store import open_store
+from siem.store.contract import StoredReject
+
+app = typer.Typer(help="Records that could not become events.", no_args_is_help=True)
+
+COLUMNS = ("dataset", "key", "ordinal", "size", "reason")
+
+
+@app.command(name="list")
+def list_(store: options.StoreOption = None, form: options.FormatOption = None) -> None:
+    """Every reject, with its reason and its bytes."""
+    kept = open_store(options.settings(store).store)
+    try:
+        write(map(row, kept.rejects()), COLUMNS, form)
+    finally:
+        kept.close()
+
+
+def row(stored: StoredReject) -> dict[str, object]:
+    return {
+        "dataset": stored.dataset,
+        "bucket": stored.bucket,
+        "key": stored.key,
+        "object": stored.object,
+        "ordinal": stored.reject.ordinal,
+        "reason": stored.reject.reason,
+        "size": stored.reject.size,
+        "sha256": stored.reject.sha256,
+        "parser_version": stored.parser_version,
+        "raw_base64": b64encode(stored.reject.raw).decode(),
+    }
+
+
+@app.command(name="replay")
+def replay_(store: options.StoreOption = None, content: options.ContentOption = None) -> None:
+    """Parse every reject again with the parsers of today; what becomes an event moves in the counts."""
+    settings = options.settings(store, content)
+    parsers = options.registry(settings.content)
+    kept = open_store(settings.store)
+    try:
+        done = replay(kept, parsers, settings.limits, options.now)
+    finally:
+        kept.close()
+    errors.print(f"{done.tried:,} rejects parsed again: {done.events:,} are events now, {done.left:,} are left")

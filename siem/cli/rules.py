@@ -1,0 +1,111 @@
+"""`siem rules`: check, test and list them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from siem.cli import options
+from siem.cli.output import errors, write
+from siem.detect.sources import Sources
+from siem.run.cases import cases, verdict
+from siem.sigma import Rule, datasets_of
+
+app = typer.Typer(help="Sigma rules: check, test, list.", no_args_is_help=True)
+
+Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH…]", help="Rules; without any all that are in use.")]
+
+
+@app.command()
+def check(paths: Paths = None, content: options.ContentOption = None) -> None:
+    """Every error of every rule, with file and line. Exit code 1 where there is one."""
+    settings = options.settings(content=content)
+    found = options.rules(paths, settings.content)
+    sources = options.sources(settings.content)
+    problems = len(found.refused)
+    for rule in found.rules:
+        for problem in doubts(rule, sources):
+            errors.print(f"warning: {rule.file}:{rule.line}: {problem}")
+    errors.print(f"{len(found.rules)} rules are good, {problems} refused")
+    if problems:
+        raise typer.Exit(1)
+
+
+def doubts(rule: Rule, sources: Sources) -> list[str]:
+    """What is allowed and yet perhaps not meant."""
+    if not datasets_of(rule, sources.logsources):
+        return ["no dataset answers this log source: the rule never matches"]
+    return [] if rule.level else ["no level: its alerts are medium"]
+
+
+@app.command(name="list")
+def list_(
+    paths: Paths = None,
+    content: options.ContentOption = None,
+    form: options.FormatOption = None,
+) -> None:
+    """The rules, those that are refused with the reason."""
+    settings = options.settings(content=content)
+    found = options.rules(paths, settings.content)
+    sources = options.sources(settings.content)
+    rows = [
+        {
+            "id": rule.key,
+            "title": rule.title,
+            "level": rule.level,
+            "datasets": list(datasets_of(rule, sources.logsources)),
+            "tags": list(rule.tags),
+            "file": f"{rule.file}:{rule.line}",
+            "refused": None,
+        }
+        for rule in found.rules
+    ]
+    rows += [
+        {
+            "id": None,
+            "title": None,
+            "level": None,
+            "datasets": [],
+            "tags": [],
+            "file": place,
+            "refused": problem.message,
+        }
+        for problem in found.refused
+        for place in [f"{problem.file}:{problem.line}" if problem.line else problem.file]
+    ]
+    write(rows, ("level", "title", "datasets", "id", "refused"), form)
+
+
+@app.command(name="test")
+def run_cases(
+    paths: Paths = None,
+    content: options.ContentOption = None,
+    form: options.FormatOption = None,
+) -> None:
+    """Run the cases beside the rules, through parser, schema and every engine. Exit code 1 where one fails."""
+    settings = options.settings(content=content)
+    found = options.rules(paths, settings.content)
+    registry = options.registry(settings.content)
+    sources = Sources.of(registry)
+    own, problems = cases(found.rules, sources)
+    options.tell(problems)
+    verdicts = [verdict(case, registry, sources) for case in own]
+    rows = [
+        {
+            "rule_id": v.case.rule.key,
+            "case": v.case.name,
+            "expected": v.case.match,
+            "matched": v.matched,
+            "ok": v.ok,
+            "file": v.case.file,
+            "why": v.why or None,
+        }
+        for v in verdicts
+    ]
+    write(rows, ("ok", "case", "expected", "matched", "why"), form)
+    failed = sum(not v.ok for v in verdicts)
+    errors.print(f"{len(verdicts)} cases of {len(found.rules)} rules, {failed} failed")
+    if failed or problems or found.refused:
+        raise typer.Exit(1)

@@ -1,0 +1,25 @@
+"""`siem store`: what is stored."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from siem.cli import options
+from siem.cli.output import write
+from siem.store import open_store
+
+app = typer.Typer(help="The store.", no_args_is_help=True)
+
+COLUMNS = ("dataset", "objects", "records", "events", "rejects", "skipped", "duplicates", "bytes", "first", "last")
+
+
+@app.command()
+def stats(store: options.StoreOption = None, form: options.FormatOption = None) -> None:
+    """Counts per dataset. Always: records = events + duplicates + rejects + skipped."""
+    kept = open_store(options.settings(store).store)
+    try:
+        write([asdict(row) for row in kept.stats()], COLUMNS, form, lambda rows: {"datasets": rows})
+    finally:
+        kept.close()
