@@ -13,7 +13,7 @@ from rich.text import Text
 
 from siem.cli import options
 from siem.cli.ingest import line as ingested_line
-from siem.cli.output import errors, plain, table
+from siem.cli.output import errors, plain, results, table
 from siem.detect.passes import detect
 from siem.run.content import shipped_content
 from siem.run.ingest import ingest
@@ -43,7 +43,7 @@ def demo(
             )  # fmt: skip
             shown.update(task, description="running the detections")
             passed = detect(kept, options.rules(None, None).rules, options.sources(None))
-        _report(kept, Console(highlight=False, markup=False), folder)
+        _report(kept, results(), folder)
     finally:
         kept.close()
     if done.objects or passed.objects:

@@ -20,6 +20,14 @@ errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 """Where everything goes that is not a result."""
 
 PADDING = 2
+PIPE_WIDTH = 160
+"""Columns of a table that goes into a pipe."""
+
+
+def results() -> Console:
+    """Where tables and texts for people go."""
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(highlight=False, markup=False, width=width, soft_wrap=False)
 
 
 class Format(StrEnum):
@@ -97,7 +105,7 @@ def write(
     if form is Format.JSON:
         sys.stdout.buffer.write(encoded(whole(list(rows))) + b"\n")
         return
-    Console(highlight=False, markup=False).print(table(rows, columns))
+    results().print(table(rows, columns))
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Table:

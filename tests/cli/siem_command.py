@@ -1,0 +1,22 @@
+"""Runs the command as its users do: a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def siem(*arguments: object, cwd: Path | None = None, code: int = 0) -> subprocess.CompletedProcess[bytes]:
+    """`siem ARGUMENTS…`; it has to end with this code."""
+    command = [sys.executable, "-m", "siem", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, check=False)
+    assert done.returncode == code, done.stderr.decode()
+    return done
+
+
+def lines(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
+    """What it printed, as NDJSON."""
+    return [json.loads(line) for line in done.stdout.splitlines()]
