@@ -1,0 +1,107 @@
+"""`python -m bench [WORD…]`: measure the claims (whose names hold one of the words) and print one line each.
+
+Product and floor run in turn in one process, CPU time, one warm-up and five rounds; the medians make the ratio.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench import cloudtrail, ingest, memory, vpcflow
+from bench.claim import Claim
+
+ROUNDS = 5
+RESULTS = Path(__file__).parent / "results.json"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line. product, floor: units per CPU second; for memory MB and its limit. ratio: product over floor."""
+
+    claim: str
+    unit: str
+    product: float
+    floor: float
+    ratio: float
+    goal: float
+    holds: bool
+    peak_mb: float
+
+
+def measured(claim: Claim) -> Result:
+    """Measure in a process of its own, so that its peak of memory is its own."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: sender.send(_measure(claim)))
+    process.start()
+    result: Result = receiver.recv()
+    process.join()
+    return result
+
+
+def _measure(claim: Claim) -> Result:
+    claim.product(), claim.floor()
+    rates: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS):
+        for rate, work in zip(rates, (claim.product, claim.floor), strict=True):
+            rate.append(_rate(work))
+    product, floor = map(statistics.median, rates)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return Result(
+        claim.name, claim.unit, product, floor, product / floor, claim.goal, product / floor >= claim.goal, peak
+    )
+
+
+def _rate(work: Callable[[], int]) -> float:
+    gc.collect()
+    gc.disable()  # as the product does around a batch
+    start = time.process_time()
+    units = work()
+    spent = time.process_time() - start
+    gc.enable()
+    return units / spent
+
+
+def main(words: list[str]) -> int:
+    """Exit code 1 where a claim does not hold."""
+    wanted = lambda name: not words or any(word.lower() in name.lower() for word in words)  # noqa: E731
+    results: list[Result] = []
+    with ExitStack() as stack:
+        claims = [*cloudtrail.claims(), *vpcflow.claims()]
+        if wanted("ingest of objects"):
+            small = stack.enter_context(ingest.bucket(ingest.SMALL_OBJECTS, ingest.SMALL_RECORDS))
+            large = stack.enter_context(ingest.bucket(ingest.LARGE_OBJECTS, ingest.LARGE_RECORDS))
+            claims += ingest.claims((small, large))
+        for claim in claims:
+            if wanted(claim.name):
+                results.append(measured(claim))
+                show(results[-1])
+        for peak in memory.peaks() if wanted("peak memory") else []:
+            mb, limit = peak.megabytes, memory.LIMIT_MB
+            results.append(Result(peak.name, "MB", mb, limit, mb / limit, 1.0, mb <= limit, mb))
+            show(results[-1])
+    RESULTS.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
+    return 0 if all(result.holds for result in results) else 1
+
+
+def show(result: Result) -> None:
+    verdict = "holds" if result.holds else "MISSED"
+    print(
+        f"{result.claim:<55} {result.product:>12,.0f} {result.floor:>12,.0f} {result.unit}/s"
+        f"  ratio {result.ratio:.2f}  goal {result.goal:.2f}  {verdict}  peak {result.peak_mb:.0f} MB",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
