@@ -78,6 +78,26 @@ def checked(value: bytes, depth: int) -> int:
     return count
 
 
+def keys_of_all(values: list[bytes], depth: int) -> int:
+    """`checked` for many values at once, at half the time: the sum of their keys.
+
+    Raises:
+        Unacceptable: one of them is not sound, or is written in a way that this cannot tell from that.
+    """
+    for value in values:
+        if len(value) > depth and value.count(b"{") + value.count(b"[") > depth and nesting(value) > depth:
+            raise Unacceptable(f"nested deeper than {depth} levels")
+    text = b"[%b]" % b",".join(values)
+    try:
+        same = orjson.dumps(orjson.loads(text)) == text
+    except orjson.JSONDecodeError as error:
+        raise Unacceptable(f"not JSON that every reader accepts: {error.msg}") from error
+    count = keys_in_window(text)
+    if not same or count is None:
+        raise Unacceptable("written in another way")
+    return count
+
+
 def _keys(value: Any) -> int:
     if type(value) is dict:
         return len(value) + sum([_keys(item) for item in value.values() if type(item) in (dict, list)])
