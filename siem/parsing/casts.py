@@ -49,7 +49,8 @@ SECONDS = range(-62_135_596_800, 253_402_300_800)
 """Years 1 to 9999."""
 FAMILIES = ("ipv4", "ipv6", "efa")
 
-IPV4 = f"^{values.IPV4.pattern}$"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+IPV4 = rf"^(?:{_OCTET}\.){{3}}{_OCTET}$"
 _GROUP = "[0-9a-fA-F]{1,4}"
 IPV6 = "^(?:{})$".format(
     "|".join(

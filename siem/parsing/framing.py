@@ -113,6 +113,8 @@ class Framer:
             self._text, self._state = b"", State.VALUE
         else:
             cut = self._text.rfind(self._seam)
+            if cut < 0 and len(self._text) < self._window:
+                return  # the rest of the last window: its record goes on in the next
             if cut < 0:
                 self._scan(out, final)
                 return
