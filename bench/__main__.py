@@ -74,7 +74,10 @@ def _rate(work: Callable[[], int]) -> float:
 
 def main(words: list[str]) -> int:
     """Exit code 1 where a claim does not hold."""
-    wanted = lambda name: not words or any(word.lower() in name.lower() for word in words)  # noqa: E731
+
+    def wanted(name: str) -> bool:
+        return not words or any(word.lower() in name.lower() for word in words)
+
     results: list[Result] = []
     with ExitStack() as stack:
         claims = [*cloudtrail.claims(), *vpcflow.claims()]

@@ -78,7 +78,7 @@ def as_parquet(delivered: bytes) -> int:
 
 def read(delivered: bytes, types: dict[str, pa.DataType]) -> int:
     """Decompress and read the same lines with Arrow, nothing else."""
-    text: bytes = igzip.decompress(delivered)  # type: ignore[no-untyped-call]
+    text: bytes = igzip.decompress(delivered)
     names = text[: text.index(b"\n")].decode().split(" ")
     table = csv.read_csv(
         pa.py_buffer(text),

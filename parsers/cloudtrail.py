@@ -115,7 +115,7 @@ class Answer(msgspec.Struct):
 
 
 @lru_cache(maxsize=8192)
-def tls(raw: bytes) -> Tls:
+def tls(raw: bytes | None) -> Tls:
     """`TLSv1.3` is version 1.3 of protocol tls."""
     details: TlsDetails = decoded(raw, TlsDetails)
     protocol, _, number = (details.tlsVersion or "").partition("v")
@@ -136,6 +136,22 @@ def decoded(raw: bytes | None, kind: type[Any]) -> Any:
     return found
 
 
+def begin(record: Record, event: Any) -> None:
+    """Who acted, and over which TLS: the same from record to record."""
+    principal = who(record.get("userIdentity"))
+    event.cloud_account_id = principal.account
+    event.user_id = principal.id
+    event.user_name = principal.name
+    event.siem_principal_id = principal.arn
+    event.siem_principal_type = principal.type
+    event.siem_principal_person = principal.person
+    details = tls(record.get("tlsDetails"))
+    event.tls_version = details.version
+    event.tls_version_protocol = details.protocol
+    event.tls_cipher = details.cipher
+    event.tls_client_server_name = details.host
+
+
 def fill(record: Record, event: Any) -> None:
     """An event of a CloudTrail record."""
     get = record.get
@@ -153,19 +169,8 @@ def fill(record: Record, event: Any) -> None:
     event.source_ip = address(caller) if caller else None
     event.user_agent_original = get("userAgent")
     event.http_request_id = get("requestID")
-    principal = who(get("userIdentity"))
-    event.cloud_account_id = get("recipientAccountId") or principal.account
-    event.user_id = principal.id
-    event.user_name = principal.name
-    event.siem_principal_id = principal.arn
-    event.siem_principal_type = principal.type
-    event.siem_principal_person = principal.person
-    if (raw := get("tlsDetails")) is not None:
-        details = tls(raw)
-        event.tls_version = details.version
-        event.tls_version_protocol = details.protocol
-        event.tls_cipher = details.cipher
-        event.tls_client_server_name = details.host
+    if account := get("recipientAccountId"):
+        event.cloud_account_id = account
 
 
 def is_identity(text: str) -> bool:
@@ -196,11 +201,16 @@ PARSER = JsonRecords(
     skipped=re.compile(r"_CloudTrail-Digest_[^/]+$"),
     logsources=(LogSource(product="aws", service="cloudtrail"),),
     record=Record,
+    begin=begin,
     fill=fill,
     first_key="eventVersion",
-    scalars=(
-        "eventVersion", "eventType", "apiVersion", "managementEvent", "readOnly", "sharedEventID", "vpcEndpointId",
-        "vpcEndpointAccountId", "sessionCredentialFromConsole", "annotation",
+    written=(
+        "eventVersion", "userIdentity", "eventTime", "eventSource", "eventName", "awsRegion", "sourceIPAddress",
+        "userAgent", "errorCode", "errorMessage", "requestParameters", "responseElements", "additionalEventData",
+        "requestID", "eventID", "readOnly", "resources", "eventType", "apiVersion", "managementEvent",
+        "recipientAccountId", "serviceEventDetails", "sharedEventID", "vpcEndpointId", "vpcEndpointAccountId",
+        "eventCategory", "addendum", "sessionCredentialFromConsole", "edgeDeviceDetails", "eventContext",
+        "insightDetails", "annotation", "tlsDetails",
     ),
     nested=("resources", "insightDetails", "addendum", "edgeDeviceDetails", "eventContext"),
     payloads=("requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"),

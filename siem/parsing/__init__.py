@@ -4,7 +4,8 @@ from siem.parsing.batch import Batch, Parsed, Reject, Tally
 from siem.parsing.delimited import Delimited
 from siem.parsing.execution import holds
 from siem.parsing.headers import first
-from siem.parsing.json_records import JsonRecords, Nested
+from siem.parsing.json_keys import Nested
+from siem.parsing.json_records import JsonRecords
 from siem.parsing.parser import Content, Parser
 from siem.parsing.registry import Registry, load_parsers
 from siem.parsing.values import address, moment

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 
 SEEN_BYTES, SEEN_VALUES = 2048, 16_384
 """Longer values are not remembered, and no more than so many: 32 MiB at most."""
+
+QUOTE_COLON = int.from_bytes(b'":', "little")
 
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
@@ -35,11 +39,14 @@ def keys_written(text: bytes) -> int | None:
 
 def keys_in_window(text: bytes) -> int | None:
     """`keys_written` for much text: by NumPy, 0.3 ns a byte."""
-    octets = np.frombuffer(text, np.uint8)
-    colons = np.flatnonzero(octets[3:] == ord(":")) + 3 if len(text) > 3 else np.empty(0, np.intp)  # {"": is the least
-    colons = colons[octets[colons - 1] == ord('"')]
+    if len(text) < 4:  # {"":
+        return 0
     if b"\\" not in text:
-        return len(colons)
+        pairs = np.frombuffer(text, "<u2", len(text) // 2), np.frombuffer(text, "<u2", (len(text) - 1) // 2, 1)
+        return sum(int(np.count_nonzero(pair == QUOTE_COLON)) for pair in pairs)
+    octets = np.frombuffer(text, np.uint8)
+    colons = np.flatnonzero(octets[3:] == ord(":")) + 3  # {"": is the least
+    colons = colons[octets[colons - 1] == ord('"')]
     escaped = colons[octets[colons - 2] == ord("\\")]
     return None if np.any(octets[escaped - 3] == ord("\\")) else len(colons) - len(escaped)
 
@@ -78,24 +85,30 @@ def checked(value: bytes, depth: int) -> int:
     return count
 
 
-def keys_of_all(values: list[bytes], depth: int) -> int:
+def keys_of_all(values: Sequence[bytes | msgspec.Raw], depth: int) -> int:
     """`checked` for many values at once, at half the time: the sum of their keys.
 
     Raises:
         Unacceptable: one of them is not sound, or is written in a way that this cannot tell from that.
     """
-    for value in values:
-        if len(value) > depth and value.count(b"{") + value.count(b"[") > depth and nesting(value) > depth:
-            raise Unacceptable(f"nested deeper than {depth} levels")
-    text = b"[%b]" % b",".join(values)
+    text = b"".join((b"[", b",".join(values), b"]"))
+    if most_brackets(text, values) > depth and nesting(text) > depth + 1:
+        raise Unacceptable(f"nested deeper than {depth} levels")
     try:
         same = orjson.dumps(orjson.loads(text)) == text
-    except orjson.JSONDecodeError as error:
-        raise Unacceptable(f"not JSON that every reader accepts: {error.msg}") from error
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
+        raise Unacceptable("not JSON that every reader accepts") from error
     count = keys_in_window(text)
     if not same or count is None:
         raise Unacceptable("written in another way")
     return count
+
+
+def most_brackets(text: bytes, values: Sequence[bytes | msgspec.Raw]) -> int:
+    """The most brackets that open in one of the values, which stand in `text` as a list: none is nested deeper."""
+    opening = np.flatnonzero((np.frombuffer(text, np.uint8) & 0xDF) == ord("["))  # and {, which has one bit more
+    ends = np.cumsum(np.fromiter(map(len, values), np.intp, len(values)) + 1)
+    return int(np.diff(np.searchsorted(opening[1:], ends), prepend=0).max(initial=0))
 
 
 def _keys(value: Any) -> int:

