@@ -17,6 +17,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from bench import cloudtrail, ingest, memory, vpcflow
 from bench.claim import Claim
 
@@ -78,6 +80,7 @@ def main(words: list[str]) -> int:
     def wanted(name: str) -> bool:
         return not words or any(word.lower() in name.lower() for word in words)
 
+    pa.set_memory_pool(pa.system_memory_pool())  # as `siem` does
     results: list[Result] = []
     with ExitStack() as stack:
         claims = [*cloudtrail.claims(), *vpcflow.claims()]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import UTC, datetime
 from functools import partial
-from io import BytesIO
+from pathlib import Path
 
 import msgspec
 import orjson
 import pyarrow as pa
 from isal import igzip
-from pyarrow import parquet
 
 from bench.claim import Claim
 from bench.corpus_cloudtrail import cloudtrail
@@ -19,6 +19,7 @@ from siem.intake.content import Delivered
 from siem.parsing import Batch
 from siem.run.content import load_registry
 from siem.schema import Origin
+from siem.store.embedded.files import write_parquet
 
 EVENTS = 20_000
 
@@ -117,7 +118,8 @@ def ndjson(delivered: bytes) -> int:
 
 def as_parquet(delivered: bytes) -> int:
     table = pa.concat_tables([batch.arrow() for batch in batches(delivered)], promote_options="default")
-    parquet.write_table(table, BytesIO(), compression="zstd", compression_level=1)
+    with tempfile.TemporaryDirectory() as folder:
+        write_parquet(table, Path(folder) / "events.parquet")
     return len(table)
 
 

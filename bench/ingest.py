@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow import parquet
 
 from bench.claim import Claim
 from bench.corpus_cloudtrail import cloudtrail
@@ -22,6 +20,7 @@ from siem.run.content import load_registry
 from siem.run.ingest import ingest
 from siem.run.reading import read
 from siem.store import open_store
+from siem.store.embedded.files import write_parquet
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SMALL_OBJECTS, SMALL_RECORDS = 5_000, 40
@@ -79,5 +78,6 @@ def parts(folder: Path, registry: Registry) -> int:
 
 def written(tables: list[pa.Table]) -> int:
     table = pa.concat_tables(tables, promote_options="default")
-    parquet.write_table(table, BytesIO(), compression="zstd", compression_level=1)
+    with tempfile.TemporaryDirectory() as folder:
+        write_parquet(table, Path(folder) / "events.parquet")
     return len(table)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
-from io import BytesIO
+from pathlib import Path
 
 import pyarrow as pa
 from isal import igzip
-from pyarrow import csv, parquet
+from pyarrow import csv
 
 from bench.claim import Claim
 from bench.corpus_vpcflow import V2, V3, V4, V5, vpcflow
@@ -18,6 +19,7 @@ from siem.intake.content import Delivered
 from siem.parsing import Batch
 from siem.run.content import load_registry
 from siem.schema import Origin
+from siem.store.embedded.files import write_parquet
 
 LINES = 200_000
 NUMBERS = ("version", "srcport", "dstport", "protocol", "packets", "bytes", "start", "end", "tcp-flags", "traffic-path")
@@ -68,11 +70,12 @@ def ndjson(delivered: bytes) -> int:
 
 
 def as_parquet(delivered: bytes) -> int:
-    """A Parquet file per block, zstd 1."""
+    """A file per block, as the embedded store writes them."""
     count = 0
-    for batch in batches(delivered):
-        parquet.write_table(batch.arrow(), BytesIO(), compression="zstd", compression_level=1)
-        count += len(batch)
+    with tempfile.TemporaryDirectory() as folder:
+        for batch in batches(delivered):
+            write_parquet(batch.arrow(), Path(folder) / "events.parquet")
+            count += len(batch)
     return count
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 
+import pyarrow as pa
 import typer
 
 from siem import __version__
@@ -39,6 +40,7 @@ def version() -> None:
 
 def main() -> None:
     """Run a command; an error that we know is one line on stderr and its exit code."""
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own returns pages early: 1.6 × the time
     try:
         app(args=list(spread(sys.argv[1:])))
     except SiemError as error:

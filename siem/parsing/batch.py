@@ -33,7 +33,8 @@ class Batch(Protocol):
     def arrow(self) -> pa.Table:
         """One row per event, in the order of `ndjson()`.
 
-        Columns: schema fields with `schema.arrow_type`, only those that hold a value; then native columns as text
+        Columns: schema fields with `schema.arrow_type` (text may be dictionary-encoded), only those that hold a value;
+        then native columns as text
         (`aws.vpcflow.log-status`), or for JSON records one JSON text per open payload
         (`aws.cloudtrail.requestParameters`, null where the record has none or null) and the rest of the record
         (`aws.cloudtrail`, each payload in it replaced by null).

@@ -68,11 +68,15 @@ class Coded:
         """The rows without a text."""
         return self.mask(pc.is_null(self.texts), rows)
 
-    def spread(self, values: pa.Array, rows: int) -> pa.Array:
-        """`values`, one for each text, over the rows."""
-        if self.at is not None:
-            return values.take(pa.array(self.at))
-        return values if len(values) == rows else pa.repeat(values[0], rows)
+    def values(self, kind: pa.DataType, rows: int) -> pa.Array:
+        """The value of each row; text that repeats as a dictionary (a fifth of the time, and of that to store it)."""
+        if len(self.texts) == rows and self.at is None:
+            return self.texts.cast(kind)
+        at = pa.array(self.places(rows))
+        if kind != pa.string():
+            return self.texts.cast(kind).take(at)
+        coded = self.texts.dictionary_encode()
+        return pa.DictionaryArray.from_arrays(coded.indices.take(at), coded.dictionary)
 
     def place(self, row: int) -> int:
         """Which of the texts a row has."""
@@ -108,6 +112,10 @@ class Numbered:
     def digits(self) -> pa.StringArray:
         return pa.array(self.numbers).cast(pa.string())
 
+    def values(self, kind: pa.DataType, rows: int) -> pa.Array:
+        """The text of each row."""
+        return pc.binary_join_element_wise(self.prefix, self.digits, "")
+
 
 Column = Coded | Numbered
 
@@ -132,10 +140,7 @@ class ColumnBatch:
     def arrow(self) -> pa.Table:
         columns = {}
         for name, column in self.columns.items():
-            if isinstance(column, Numbered):
-                values = pc.binary_join_element_wise(column.prefix, column.digits, "")
-            else:
-                values = column.spread(column.texts.cast(arrow_type(name)), self.rows)
+            values = column.values(arrow_type(name), self.rows)
             if values.null_count < self.rows:
                 columns[name] = values
         return pa.table(columns)

@@ -52,7 +52,7 @@ class Keys:
     def lenient(self, parts: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
         """The parser's record where a value is not of the type it should be: text is made of whatever is there."""
         return {
-            name: bytes(parts[name]) if kind is msgspec.Raw else as_text(bytes(parts[name]))
+            name: parts[name] if kind is msgspec.Raw else as_text(bytes(parts[name]))
             for name, kind in self._own.items()
             if name in parts
         }

@@ -1,6 +1,6 @@
 """The common schema: fields, their types, and where a rule's field is found."""
 
-from siem.schema.arrow import arrow_type
+from siem.schema.arrow import arrow_type, suits
 from siem.schema.fields import BY_NAME, FIELDS, ORDER, Field, Kind
 from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
@@ -26,4 +26,5 @@ __all__ = [
     "Written",
     "arrow_type",
     "decoded",
+    "suits",
 ]

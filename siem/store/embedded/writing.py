@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from siem.parsing.batch import Parsed
-from siem.schema import arrow_type
+from siem.schema import arrow_type, suits
 from siem.store.contract import Delivery, LedgerRow, State
 from siem.store.embedded import objects, rejects
 from siem.store.embedded.engine import Engine
@@ -145,7 +145,7 @@ class EmbeddedWriting:
     def _taken(self) -> list[tuple[str, pa.Table]]:
         """What is held, one table per dataset, and hold nothing any more."""
         held, self._gathered, self._bytes, self._rows = self._gathered, {}, 0, 0
-        return [(name, pa.concat_tables(tables, promote_options="default")) for name, tables in held.items()]
+        return [(name, together(tables)) for name, tables in held.items()]
 
     def _attempt(self, alone: bool) -> list[LedgerRow]:
         """One try at the commit.
@@ -211,9 +211,26 @@ def _aims(entries: dict[str, Entry]) -> dict[str, Aim]:
 def tidy(events: pa.Table, object_: str) -> pa.Table:
     """The table with the schema's types, whatever a parser made of them, and the object as the ledger knows it."""
     for at, name in enumerate(events.column_names):
-        if events.schema.field(at).type != arrow_type(name):
+        if not suits(name, events.schema.field(at).type):
             events = events.set_column(at, name, events[name].cast(arrow_type(name)))
-    owner = pa.repeat(pa.scalar(object_, pa.string()), len(events))
+    owner = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(events)), pa.array([object_]))
     if "siem.object" not in events.column_names:
         return events.append_column("siem.object", owner)
     return events.set_column(events.column_names.index("siem.object"), "siem.object", owner)
+
+
+def together(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of all columns; text that is coded in some tables only is coded in none."""
+    kinds: dict[str, set[pa.DataType]] = {}
+    for table in tables:
+        for field in table.schema:
+            kinds.setdefault(field.name, set()).add(field.type)
+    mixed = {name for name, found in kinds.items() if len(found) > 1}
+    return pa.concat_tables([_plain(table, mixed) for table in tables], promote_options="default").unify_dictionaries()
+
+
+def _plain(table: pa.Table, names: Container[str]) -> pa.Table:
+    for at, name in enumerate(table.column_names):
+        if name in names:
+            table = table.set_column(at, name, table[name].cast(arrow_type(name)))
+    return table
