@@ -18,6 +18,7 @@ app = typer.Typer(
     name="siem",
     help="Hinomi: logs from S3 into one schema, Sigma rules over them, and proof that nothing was lost.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
 )

@@ -12,7 +12,7 @@ from siem.run.replay import replay
 from siem.store import open_store
 from siem.store.contract import StoredReject
 
-app = typer.Typer(help="Records that could not become events.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, help="Records that could not become events.", no_args_is_help=True)
 
 COLUMNS = ("dataset", "key", "ordinal", "size", "reason")
 

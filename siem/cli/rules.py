@@ -13,7 +13,7 @@ from siem.detect.sources import Sources
 from siem.run.cases import cases, verdict
 from siem.sigma import Rule, datasets_of
 
-app = typer.Typer(help="Sigma rules: check, test, list.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, help="Sigma rules: check, test, list.", no_args_is_help=True)
 
 Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH…]", help="Rules; without any all that are in use.")]
 

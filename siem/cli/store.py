@@ -10,7 +10,7 @@ from siem.cli import options
 from siem.cli.output import write
 from siem.store import open_store
 
-app = typer.Typer(help="The store.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, help="The store.", no_args_is_help=True)
 
 COLUMNS = ("dataset", "objects", "records", "events", "rejects", "skipped", "duplicates", "bytes", "first", "last")
 

@@ -133,3 +133,14 @@ def test_demo_tells_what_happened_and_changes_nothing_the_second_time(tmp_path: 
         assert word in first.stdout.decode()
     assert b"Nothing changed" in second.stderr
     assert second.stdout == first.stdout
+
+
+COMMANDS = (
+    *("demo", "parse", "ingest", "detect", "hunt", "version", "rules check", "rules test", "rules list"),
+    *("alerts list", "rejects list", "rejects replay", "store stats"),
+)
+
+
+@pytest.mark.parametrize("command", [command.split() for command in COMMANDS], ids=" ".join)
+def test_every_command_explains_itself(command: list[str]) -> None:
+    assert " ".join(["siem", *command]) in siem(*command, "--help").stdout.decode()
