@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import orjson
-import pyarrow as pa
 from isal import igzip
 
 from bench.claim import Claim
@@ -20,6 +19,7 @@ from siem.parsing import Batch
 from siem.run.content import load_registry
 from siem.schema import Origin
 from siem.store.embedded.files import write_parquet
+from siem.store.embedded.writing import together
 
 EVENTS = 20_000
 
@@ -117,7 +117,7 @@ def ndjson(delivered: bytes) -> int:
 
 
 def as_parquet(delivered: bytes) -> int:
-    table = pa.concat_tables([batch.arrow() for batch in batches(delivered)], promote_options="default")
+    table = together([batch.arrow() for batch in batches(delivered)])
     with tempfile.TemporaryDirectory() as folder:
         write_parquet(table, Path(folder) / "events.parquet")
     return len(table)

@@ -21,6 +21,7 @@ from siem.run.ingest import ingest
 from siem.run.reading import read
 from siem.store import open_store
 from siem.store.embedded.files import write_parquet
+from siem.store.embedded.writing import together
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SMALL_OBJECTS, SMALL_RECORDS = 5_000, 40
@@ -77,7 +78,7 @@ def parts(folder: Path, registry: Registry) -> int:
 
 
 def written(tables: list[pa.Table]) -> int:
-    table = pa.concat_tables(tables, promote_options="default")
+    table = together(tables)
     with tempfile.TemporaryDirectory() as folder:
         write_parquet(table, Path(folder) / "events.parquet")
     return len(table)

@@ -20,6 +20,7 @@ from siem.parsing import Batch
 from siem.run.content import load_registry
 from siem.schema import Origin
 from siem.store.embedded.files import write_parquet
+from siem.store.embedded.writing import together
 
 LINES = 200_000
 NUMBERS = ("version", "srcport", "dstport", "protocol", "packets", "bytes", "start", "end", "tcp-flags", "traffic-path")
@@ -70,13 +71,11 @@ def ndjson(delivered: bytes) -> int:
 
 
 def as_parquet(delivered: bytes) -> int:
-    """A file per block, as the embedded store writes them."""
-    count = 0
+    """One file, as the embedded store gathers and writes events."""
+    events = together([batch.arrow() for batch in batches(delivered)])
     with tempfile.TemporaryDirectory() as folder:
-        for batch in batches(delivered):
-            write_parquet(batch.arrow(), Path(folder) / "events.parquet")
-            count += len(batch)
-    return count
+        write_parquet(events, Path(folder) / "events.parquet")
+    return len(events)
 
 
 def read(delivered: bytes, types: dict[str, pa.DataType]) -> int:

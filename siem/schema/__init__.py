@@ -1,6 +1,6 @@
 """The common schema: fields, their types, and where a rule's field is found."""
 
-from siem.schema.arrow import arrow_type, suits
+from siem.schema.arrow import CODED, arrow_type, suits
 from siem.schema.fields import BY_NAME, FIELDS, ORDER, Field, Kind
 from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
@@ -11,6 +11,7 @@ from siem.schema.written import Written, decoded
 __all__ = [
     "ANY_JSON",
     "BY_NAME",
+    "CODED",
     "FIELDS",
     "ORDER",
     "Column",

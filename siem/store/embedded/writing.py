@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from siem.parsing.batch import Parsed
-from siem.schema import arrow_type, suits
+from siem.schema import CODED, arrow_type, suits
 from siem.store.contract import Delivery, LedgerRow, State
 from siem.store.embedded import objects, rejects
 from siem.store.embedded.engine import Engine
@@ -220,17 +220,13 @@ def tidy(events: pa.Table, object_: str) -> pa.Table:
 
 
 def together(tables: Sequence[pa.Table]) -> pa.Table:
-    """One table of all columns; text that is coded in some tables only is coded in none."""
-    kinds: dict[str, set[pa.DataType]] = {}
-    for table in tables:
-        for field in table.schema:
-            kinds.setdefault(field.name, set()).add(field.type)
-    mixed = {name for name, found in kinds.items() if len(found) > 1}
-    return pa.concat_tables([_plain(table, mixed) for table in tables], promote_options="default").unify_dictionaries()
+    """One table of all columns; text that is coded in some tables is coded in all."""
+    coded = {field.name for table in tables for field in table.schema if field.type == CODED}
+    return pa.concat_tables([_coded(table, coded) for table in tables], promote_options="default").unify_dictionaries()
 
 
-def _plain(table: pa.Table, names: Container[str]) -> pa.Table:
-    for at, name in enumerate(table.column_names):
-        if name in names:
-            table = table.set_column(at, name, table[name].cast(arrow_type(name)))
+def _coded(table: pa.Table, names: Container[str]) -> pa.Table:
+    for at, field in enumerate(table.schema):
+        if field.name in names and field.type != CODED:
+            table = table.set_column(at, field.name, table[field.name].dictionary_encode())
     return table
