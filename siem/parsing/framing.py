@@ -2,30 +2,23 @@
 
 Forms that are met: one document `{"Records": [...]}` (also several behind each other), records one per line or right
 behind each other without envelope, EventBridge envelopes whose `detail` is the record. The stream is read in windows:
-msgspec frames one that is sound (0.8 µs a record); otherwise the scanner does, and finds its way back at the next
-record's first key.
+msgspec frames one that is sound (0.8 µs a record); otherwise the scanner does (`siem.parsing.resync`), and finds its
+way back where the next record begins.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 
 import msgspec
 
-from siem.parsing.scanning import SPACE, SPACE_AND_COMMAS, closing, is_json, value_end
+from siem.parsing.batch import KEPT_BYTES
+from siem.parsing.lines import Held, Oversized
+from siem.parsing.resync import Broken, Found, Frame, Scanner, Starts
+from siem.parsing.scanning import is_json, members, value_end
 
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """Bytes between two records that are no record, and why."""
-
-    raw: bytes
-    reason: str
-
-
-Frame = bytes | Broken
+__all__ = ["Broken", "Frame", "Framer"]
 
 
 class State(Enum):
@@ -34,7 +27,7 @@ class State(Enum):
     VALUE = auto()  # before a value, at the top
     ITEMS = auto()  # inside the list of records
     TAIL = auto()  # behind the list, inside its document
-    LOST = auto()  # inside a record that was given up
+    LOST = auto()  # where nothing tells where we are: forward to the next record
 
 
 class Wrapped(msgspec.Struct):
@@ -54,29 +47,43 @@ class Records(msgspec.Struct):
 _records = msgspec.json.Decoder(Records)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _wrapped = msgspec.json.Decoder(Wrapped)
+_parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _value = msgspec.json.Decoder(msgspec.Raw)
 
-OPEN = re.compile(rb'\{\s*"Records"\s*:\s*\[')
-AGAIN = re.compile(rb'\s*,\s*"Records"\s*:\s*\[')
+STRING = rb'"(?:[^"\\]++|\\.)*+"'
+SCALARS = rb"(?:\s*+" + STRING + rb"\s*+:\s*+(?:" + STRING + rb"|[-+.\w]++)\s*+,)*+\s*+"
+MEMBER = re.compile(rb"\s*+,\s*+(" + STRING + rb")\s*+:\s*+(?=\S)", re.DOTALL)
+CLOSE = re.compile(rb"\s*+\}")
+RECORDS = b'"Records"'
 WHITE = b" \t\r\n"
+BOM = b"\xef\xbb\xbf"
 ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+HELD_BACK = 256
+"""Bytes that are kept while the next record is looked for: its beginning may be cut."""
+
+joined = b"".join
 
 
 class Framer:
     """One stream. `feed` and `close` give the frames that are whole so far, in order.
 
     first_key: the key with which the source begins every record; windows are cut and the way is found back there.
+    bare: records come without envelope: every object at the top is one, and a line that opens one begins it.
     window: bytes that are gathered before framing. record_bytes: a record that grows beyond is given up.
     damage: why the stream is not what it should be, if it is not.
     """
 
-    def __init__(self, first_key: str, window: int, record_bytes: int) -> None:
-        key = re.escape(first_key.encode())
-        self._start = re.compile(rb'\{\s*"' + key + rb'"\s*:')
-        self._seam = b'},{"' + first_key.encode() + b'"'
+    def __init__(self, first_key: str, window: int, record_bytes: int, *, bare: bool = False) -> None:
+        self._first_key, self._bare = first_key, bare
+        self._starts = Starts(first_key.encode(), bare=bare)
+        opens = rb"(" + STRING + rb")\s*+:\s*+\[(?=\s*+" + self._starts.first + rb")|(" + RECORDS + rb")\s*+:\s*+\["
+        self._open = re.compile(rb"\{" + SCALARS + rb"(?:" + opens + rb")", re.DOTALL)
+        self._opening = b'{"' + first_key.encode() + b'"'
+        self._seam = b"}," + self._opening
         self._window, self._record_bytes = window, record_bytes
         self._text, self._state = b"", State.VALUE
-        self._resume = State.VALUE  # where a record that was given up began
+        self._resume = State.VALUE  # where we were when the way was lost
+        self._held: Held | None = None  # the record that was given up, if it is one
         self.damage: str | None = None
 
     def feed(self, block: bytes) -> list[Frame]:
@@ -108,6 +115,8 @@ class Framer:
             try:
                 items = _records.decode(b'{"Records":[' + self._text).items
             except ERRORS:
+                items = None
+            if items is None or RECORDS in self._text:  # msgspec would give the last of two lists
                 self._scan(out, final)
                 return
             self._text, self._state = b"", State.VALUE
@@ -115,12 +124,11 @@ class Framer:
             cut = self._text.rfind(self._seam)
             if cut < 0 and len(self._text) < self._window:
                 return  # the rest of the last window: its record goes on in the next
-            if cut < 0:
-                self._scan(out, final)
-                return
             try:
-                items = _list.decode(b"".join((b"[", memoryview(self._text)[: cut + 1], b"]")))
+                items = _list.decode(joined((b"[", memoryview(self._text)[: cut + 1], b"]"))) if cut >= 0 else None
             except ERRORS:
+                items = None
+            if items is None:
                 self._scan(out, final)
                 return
             self._text = self._text[cut + 2 :]
@@ -128,11 +136,11 @@ class Framer:
 
     def _values(self, out: list[Frame], final: bool) -> None:
         """Values at the top: documents, or records one per line."""
-        self._text = self._text.lstrip(WHITE)
-        if opened := OPEN.match(self._text):
-            self._text, self._state = self._text[opened.end() :], State.ITEMS
+        self._text = self._text.lstrip(WHITE).removeprefix(BOM)
+        if opened := self._open.match(self._text):
+            self._enter(opened)
             return
-        cut = len(self._text) if final else self._text.rfind(b"\n") + 1
+        cut = len(self._text) if final else self._text.rfind(b"\n") + 1 or max(self._text.rfind(self._opening), 0)
         try:
             values = _value.decode_lines(self._text[:cut])
         except ERRORS:
@@ -141,91 +149,126 @@ class Framer:
             self._scan(out, final)
             return
         self._text = self._text[cut:]
-        for value in values:
-            self._unwrap(out, bytes(value))
+        texts = [joined((value,)) for value in values]  # half the time of bytes(value)
+        if self._bare:
+            out += [text if text.startswith(b"{") else Broken(text, "not an object") for text in texts]
+        else:
+            for text in texts:
+                self._unwrap(out, text)
+
+    def _enter(self, opened: re.Match[bytes]) -> None:
+        """Into the list of records. One of another name counts where records begin in it as ours do."""
+        if opened[2] is None and opened[1] != RECORDS:
+            self._hurt("a document without Records")
+        self._text, self._state = self._text[opened.end() :], State.ITEMS
 
     def _tail(self, out: list[Frame], final: bool) -> None:
-        """From the end of the list to the end of its document."""
-        if again := AGAIN.match(self._text):
-            self._text, self._state = self._text[again.end() :], State.ITEMS
-            return
-        end = closing(self._text, 0, 1)
-        if end is not None:
-            self._text, self._state = self._text[end:], State.VALUE
-        elif final or len(self._text) > self._record_bytes:
+        """From the end of the list to the end of its document, which may hold another list of records."""
+        text, at = self._text, 0
+        while member := MEMBER.match(text, at):
+            if member[1] == RECORDS and text[member.end()] == ord("["):
+                self._text, self._state = text[member.end() + 1 :], State.ITEMS
+                return
+            end = value_end(text, member.end())
+            if end is None or not is_json(text[member.end() : end]):
+                break
+            at = end
+        if close := CLOSE.match(text, at):
+            self._text, self._state = text[close.end() :], State.VALUE
+        elif final or len(text) - at > self._record_bytes:
             self._hurt("the document does not close")
-            self._text, self._state = b"", State.VALUE
+            self._text, self._state, self._resume, self._held = text[at:], State.LOST, State.VALUE, None
         else:
-            self._text = self._text.lstrip(WHITE)
+            self._text = text[at:]
 
     def _lost(self, out: list[Frame], final: bool) -> None:
-        """Forward to where the next record begins."""
-        found = self._start.search(self._text)
-        if found:
-            self._text, self._state = self._text[found.start() :], self._resume
-        elif final:
-            self._text = b""
+        """Forward to where the next record begins; what was given up is a reject of all bytes up to there."""
+        held, text = self._held, self._text
+        fresh = held is not None and not held.size
+        start = self._starts.after(text, 0 if fresh else -1)
+        if start is None and not final:
+            end = max(0, len(text) - HELD_BACK)
+        elif start is None:
+            end = len(text)
         else:
-            self._text = self._text[-256:]
+            end = start
+        piece = text[:end]
+        if start is not None or final:
+            piece = piece.rstrip(b", \t\r\n")
+            if final and start is None and self._resume is State.ITEMS and piece.endswith(b"]}"):
+                piece, self._resume = piece[:-2].rstrip(WHITE), State.VALUE
+        if held is not None:
+            held.add(piece)
+        self._text = text[end:]
+        if start is not None or final:
+            if held is not None:
+                out.append(self._given_up(held))
+            self._state, self._held = self._resume, None
+
+    def _given_up(self, held: Held) -> Broken:
+        reason = f"longer than {self._record_bytes:,} bytes (limits.record_bytes)"
+        match held.taken():
+            case Oversized(prefix, size, digest):
+                return Broken(prefix, reason, size, digest)
+            case bytes() as raw:
+                return Broken(raw, reason)
 
     def _scan(self, out: list[Frame], final: bool) -> None:
         """The careful way through a window: value by value."""
-        text, at, inside = self._text, 0, self._state is State.ITEMS
-        gap = SPACE_AND_COMMAS if inside else SPACE
-        while (at := gap.match(text, at).end()) < len(text):  # type: ignore[union-attr]
-            if inside and text[at] == ord("]"):
-                at, self._state = at + 1, State.TAIL
-                break
-            if not inside and (opened := OPEN.match(text, at)):
-                at, self._state = opened.end(), State.ITEMS
-                break
-            frame, end = self._next(text, at, final)
-            if frame is None:
-                break
-            at = end
-            if inside or isinstance(frame, Broken):
-                out.append(frame)
-            else:
+        scanner = Scanner(self._text, self._starts, self._record_bytes, inside=self._state is State.ITEMS, final=final)
+        opens = None if self._state is State.ITEMS or self._bare else self._open
+        for frame in scanner.frames(opens):
+            if isinstance(frame, bytes) and self._state is State.VALUE:
                 self._unwrap(out, frame)
-            if self._state is State.LOST:
-                break
-        self._text = text[at:]
-
-    def _next(self, text: bytes, at: int, final: bool) -> tuple[Frame | None, int]:
-        """The frame that begins at `at`, and where it ends; None: the window ends first."""
-        end = value_end(text, at)
-        if end is not None and is_json(text[at:end]):
-            return text[at:end], end
-        found = self._start.search(text, at + 1)
-        if found and (end is None or found.start() < end):
-            return Broken(text[at : found.start()].rstrip(b", \t\r\n"), "broken JSON"), found.start()
-        if end is not None:
-            return Broken(text[at:end], "broken JSON"), end
-        if final:
-            return Broken(text[at:], "cut: ends inside the record"), len(text)
-        if len(text) - at > self._record_bytes:
-            self._resume, self._state = self._state, State.LOST
-            return Broken(text[at:], f"longer than {self._record_bytes:,} bytes (limits.record_bytes)"), len(text)
-        return None, at
+            else:
+                out.append(frame)
+        text = self._text
+        self._text = text[scanner.at :]
+        match scanner.found:
+            case Found.LIST:
+                opened = self._open.match(text, scanner.at)
+                assert opened is not None  # noqa: S101  (the scanner found it)
+                self._text = text
+                self._enter(opened)
+            case Found.LIST_END:
+                self._text, self._state = self._text[1:], State.TAIL
+            case Found.TOO_LONG:
+                self._state, self._resume, self._held = State.LOST, self._state, Held(KEPT_BYTES)
+            case Found.CUT:
+                self._hurt("the document ends too early")
+            case Found.END:
+                pass
 
     def _unwrap(self, out: list[Frame], value: bytes) -> None:
         """The records of a value at the top."""
         if not value.startswith(b"{"):
             out.append(Broken(value, "not an object"))
             return
+        if self._bare:
+            out.append(value)
+            return
         try:
             wrapped = _wrapped.decode(value)
+            lists = [bytes(wrapped.records)] if bytes(wrapped.records) else []
         except ERRORS:
             out.append(value)
             return
-        if records := bytes(wrapped.records):
-            if records.startswith(b"["):
-                out += map(bytes, _list.decode(records))
-            else:
-                self._hurt("Records is not a list")
+        if value.count(RECORDS) > 1:
+            lists = [text for key, text in members(value) if key == RECORDS]
+        if lists:
+            for text in lists:
+                self._listed(out, text)
         elif bytes(wrapped.detail_type) and bytes(wrapped.detail).startswith(b"{"):
             out.append(bytes(wrapped.detail))
-        elif self._start.match(value):
+        elif self._first_key in _parts.decode(value):
+            self._starts.learn(value)
             out.append(value)
         else:
             self._hurt("a document without Records")
+            out.append(Broken(value, "a document without Records"))
+
+    def _listed(self, out: list[Frame], text: bytes) -> None:
+        if text.startswith(b"["):
+            out += map(bytes, _list.decode(text))
+        else:
+            self._hurt("Records is not a list")

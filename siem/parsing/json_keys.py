@@ -50,7 +50,7 @@ class Keys:
             self._build()
 
     def lenient(self, parts: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
-        """The parser's record where a value is not of the type it should be: text is made of whatever is there."""
+        """The parser's record where a value is not of the type it should be: what is no text is None."""
         return {
             name: parts[name] if kind is msgspec.Raw else as_text(bytes(parts[name]))
             for name, kind in self._own.items()
@@ -59,7 +59,5 @@ class Keys:
 
 
 def as_text(value: bytes) -> str | None:
-    """JSON as text: a string's content, otherwise as it is written; null is None."""
-    if value == b"null":
-        return None
-    return orjson.loads(value) if value.startswith(b'"') else value.decode()
+    """The text of a JSON string; None of anything else, which is no text and must not become an identity."""
+    return orjson.loads(value) if value.startswith(b'"') else None

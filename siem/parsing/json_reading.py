@@ -31,6 +31,9 @@ Checked: TypeAlias = tuple[dict[str, Any], Any, bytes]
 BEGUN_BYTES, BEGUN_EVENTS = 4096, 4096
 """Longer repeating parts are not remembered, and no more than so many per object: 16 MiB at most."""
 
+BESIDES = 512
+"""Bytes that a reject takes besides its own."""
+
 joined, spaced = b"".join, b"\n".join
 
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -104,11 +107,14 @@ class Reading:
             self._events.append(event)
             self._records.append(record)
         self._ordinal += len(frames)
-        self.bytes += sum(map(len, texts))
+        self.bytes += sum([len(frame.raw) + BESIDES if isinstance(frame, Broken) else len(frame) for frame in frames])
 
     def _reject(self, ordinal: int, frame: Frame, error: Exception) -> None:
         reason = "bytes that are not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        self._rejects.append(Reject.of(ordinal, reason, frame.raw if isinstance(frame, Broken) else frame))
+        if isinstance(frame, Broken) and frame.sha256:
+            self._rejects.append(Reject(ordinal, reason, frame.raw, frame.size, frame.sha256))
+        else:
+            self._rejects.append(Reject.of(ordinal, reason, frame.raw if isinstance(frame, Broken) else frame))
 
     def _checked(self, texts: list[bytes]) -> list[Checked | None]:
         """Sound texts; None where only the careful way can tell."""

@@ -91,7 +91,7 @@ class JsonRecords:
 
     def recognises(self, head: bytes) -> bool:
         text = head.lstrip(b" \t\r\n")
-        return not text or text.startswith(b"{")
+        return not text or (text.startswith(b"{") and not text.startswith(b"{\0"))  # which is UTF-16
 
     def parse(self, content: Content, origin: Origin, limits: Limits) -> Iterator[Parsed]:
         if self.skipped is not None and self.skipped.search(origin.key):

@@ -101,7 +101,7 @@ def windows(block: bytes, size: int) -> Iterator[bytes]:
 
 
 class Held:
-    """The line that has not ended yet; beyond `longest` bytes only what `Oversized` needs."""
+    """What has not ended yet, `size` bytes so far; beyond `longest` bytes only what `Oversized` needs."""
 
     def __init__(self, longest: int) -> None:
         self._longest = longest
@@ -109,19 +109,19 @@ class Held:
 
     def _clear(self) -> None:
         self._pieces: list[bytes] = []
-        self._size = 0
+        self.size = 0
         self._hash = hashlib.sha256()
         self.overflown = False
 
     def add(self, piece: bytes) -> None:
         if not piece:
             return
-        self._size += len(piece)
+        self.size += len(piece)
         if self.overflown:
             self._hash.update(piece)
         else:
             self._pieces.append(piece)
-        if not self.overflown and self._size > self._longest:
+        if not self.overflown and self.size > self._longest:
             line = b"".join(self._pieces)
             self.overflown, self._pieces = True, [line[:KEPT_BYTES]]
             self._hash.update(line)
@@ -129,7 +129,7 @@ class Held:
     def taken(self) -> bytes | Oversized:
         """What is held, which is forgotten."""
         held = b"".join(self._pieces)
-        frame = Oversized(held, self._size, self._hash.hexdigest()) if self.overflown else held
+        frame = Oversized(held, self.size, self._hash.hexdigest()) if self.overflown else held
         self._clear()
         return frame
 

@@ -38,7 +38,6 @@ WINDOW = 4 << 20
 """Bytes of lines that are read at a time (1 MiB: 1.3 × the time): the longer, the more often its texts repeat."""
 
 NO_HEADER = "no header line"
-HEADER_AGAIN = "the header again"
 
 
 @dataclass(frozen=True)
@@ -180,11 +179,12 @@ class Reading:
                 continue
             reason = fault(line, self._limits.record_bytes)
             names = self._header(line) if reason is None else None
-            if names is not None and (self._plan is None or names != self._plan.names):
-                self._use(names)
+            if names is not None:
+                if self._plan is None or names != self._plan.names:
+                    self._use(names)
                 continue
             ordinal = self._next()
-            reason = reason or (HEADER_AGAIN if names else self._unusable) or self._miscounted(line)
+            reason = reason or self._unusable or self._miscounted(line)
             if reason is not None or self._plan is None:
                 rejects.append(Reject.of(ordinal, reason or NO_HEADER, line))
                 if len(rejects) == MOST_REJECTS:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
-TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("|\Z)|[{}\[\]]', re.DOTALL)
+TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+("|\\?\Z)|[{}\[\]]', re.DOTALL)
 SCALAR = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[^\s,\]}]+', re.DOTALL)
 SPACE = re.compile(rb"[ \t\r\n]*+")
-SPACE_AND_COMMAS = re.compile(rb"[ \t\r\n,]*+")
+SPACE_AND_COMMAS = re.compile(rb"(?:[ \t\r\n,]++|\xef\xbb\xbf)*+")
+COLON = re.compile(rb"[ \t\r\n]*+:[ \t\r\n]*+")
 
 _any = msgspec.json.Decoder(msgspec.Raw)
 
 
-def value_end(text: bytes, start: int) -> int | None:
-    """Where the value that begins at `start` ends, by its brackets alone; None: not within `text`."""
+def value_end(text: bytes, start: int, stop: int | None = None) -> int | None:
+    """Where the value that begins at `start` ends, by its brackets alone; None: not before `stop`."""
+    stop = len(text) if stop is None else stop
     if text[start] not in b"{[":
-        scalar = SCALAR.match(text, start)
+        scalar = SCALAR.match(text, start, stop)
         return scalar.end() if scalar else start + 1
-    return closing(text, start, 0)
-
-
-def closing(text: bytes, start: int, depth: int) -> int | None:
-    """Behind the bracket that brings `depth` back to 0, counting from `start`; None: not within `text`."""
-    for token in TOKEN.finditer(text, start):
+    depth = 0
+    for token in TOKEN.finditer(text, start, stop):
         first = token[0][0]
         if first in b"{[":
             depth += 1
@@ -44,3 +43,15 @@ def is_json(text: bytes) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
+
+
+def members(document: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keys (with their quotation marks) and values of a JSON object as they are written, also those that repeat."""
+    at = SPACE_AND_COMMAS.match(document, 1).end()  # type: ignore[union-attr]
+    while key := SCALAR.match(document, at):
+        start = COLON.match(document, key.end()).end()  # type: ignore[union-attr]
+        end = value_end(document, start)
+        if end is None:
+            return
+        yield key[0], document[start:end]
+        at = SPACE_AND_COMMAS.match(document, end).end()  # type: ignore[union-attr]

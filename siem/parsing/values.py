@@ -12,12 +12,20 @@ from siem.parsing.batch import text_of
 RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(\.\d+)?(Z|z|[+-]\d\d:\d\d)", re.ASCII)
 
 
-@lru_cache(maxsize=65_536)
+LONGEST_TIME = 64
+"""Characters. What is longer is no time, and not remembered."""
+
+
 def moment(text: str) -> str | None:
     """An RFC 3339 time as we write it (UTC, `Z`, microseconds at most); None where it is none.
 
     A leap second (`:60`) is the second after `:59`; digits beyond microseconds are cut.
     """
+    return _moment(text) if len(text) <= LONGEST_TIME else None
+
+
+@lru_cache(maxsize=65_536)
+def _moment(text: str) -> str | None:
     match = RFC3339.fullmatch(text)
     if match is None:
         return None

@@ -43,7 +43,6 @@ def test_a_reject_keeps_the_line() -> None:
         (GOOD.encode().replace(b"eni-1", b"\xed\xa0\x80"), "bytes that are not UTF-8"),
         (GOOD.encode() + b" more", "15 columns, the header has 14"),
         (GOOD.encode().rpartition(b" ")[0], "13 columns, the header has 14"),
-        (V2.encode(), "the header again"),
     ],
 )
 def test_one_bad_line_costs_one_record(line: bytes, reason: str) -> None:
@@ -51,6 +50,11 @@ def test_one_bad_line_costs_one_record(line: bytes, reason: str) -> None:
     assert found.ordinals == [0, 2]
     assert found.reasons == [(1, reason)]
     assert found.rejects[0].raw == line
+
+
+def test_a_header_that_comes_again_is_no_record() -> None:
+    found = outcome(text(GOOD, V2, GOOD))
+    assert (found.ordinals, found.rejects) == ([0, 1], [])
 
 
 def test_a_line_longer_than_the_limit_is_rejected_wherever_blocks_are_cut() -> None:
