@@ -118,7 +118,7 @@ class DuckdbJudge:
         held = [record.document for record in records]
         values = [projected(document, names) for document in held]
         columns = {name: pa.array([value[name] for value in values], pa.list_(pa.string())) for name in names}
-        table = pa.table({"line": pa.array(range(len(held))), **columns})
+        table = pa.table({"|line": pa.array(range(len(held))), **columns})
         for row, rule in self._found(table, held):
             yield Match(rule, records[row].id, time_of(held[row]))
 

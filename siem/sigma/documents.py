@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ from siem.sigma.problem import Place
 
 SUFFIXES = frozenset((".yml", ".yaml"))
 CASES = re.compile(r"\.cases\.ya?ml$")
+DIRECTIVES = re.compile(r"\s*(?:[%#].*\s*)+")
+"""What may stand before the first `---`; every document is read as YAML 1.1 all the same."""
+MOST_VALUES = 200_000
+"""Values of a document, those that aliases repeat counted again: a few lines can name a billion."""
 SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 
 
@@ -72,9 +77,15 @@ def rule_files(path: Path) -> list[Path]:
     """The rule files of a folder and all below it, or the file itself; not the cases beside the rules."""
     if not path.is_dir():
         return [path]
-    return sorted(
-        file for file in path.rglob("*") if file.suffix in SUFFIXES and not CASES.search(file.name) and file.is_file()
-    )
+    found, seen = [], set()
+    for folder, below, names in os.walk(path, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        files = [Path(folder, name) for name in names if not CASES.search(name.lower())]
+        found += [file for file in files if file.suffix.lower() in SUFFIXES]
+    return sorted(found)
 
 
 def documents(path: Path, errors: list[ContentError]) -> Iterator[Document]:
@@ -89,6 +100,8 @@ def documents(path: Path, errors: list[ContentError]) -> Iterator[Document]:
         return
     number = 0
     for start, part in parts(text):
+        if DIRECTIVES.fullmatch(part):
+            continue
         try:
             document = read(str(path), number + 1, start, part)
         except yaml.YAMLError as error:
@@ -121,6 +134,24 @@ def read(file: str, number: int, start: int, text: str) -> Document | None:
         node = loader.get_single_node()
         if node is None:
             return None
+        if values(node, {}) > MOST_VALUES:
+            raise ValueError(f"its aliases make more than {MOST_VALUES:,} values of it")
         return Document(file, number, loader.construct_document(node), start, node)
     finally:
         loader.dispose()
+
+
+def values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for, aliases followed.
+
+    Raises:
+        ValueError: it holds itself.
+    """
+    if id(node) not in known:
+        known[id(node)] = 0
+        below = node.value if isinstance(node, yaml.CollectionNode) else []
+        inner = [part for pair in below for part in pair] if isinstance(node, yaml.MappingNode) else below
+        known[id(node)] = 1 + sum([values(part, known) for part in inner])
+    elif not known[id(node)]:
+        raise ValueError("an alias stands inside what it names")
+    return known[id(node)]

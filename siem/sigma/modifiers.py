@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ RANGES = {"minute": (0, 59), "hour": (0, 23), "day": (1, 31), "week": (1, 53), "
 EDGES = frozenset(("contains", "startswith", "endswith"))
 LINKING = frozenset(("all", "neq"))
 DASHES = "-/\u2013\u2014\u2015"
-DASH = re.compile(r"\B[-/]\b")
+DASH = re.compile(r"\B[-/\u2013\u2014\u2015]\b")
 MOST_DASHES = 5
 """Dashes of one value that `windash` varies: 3,125 texts."""
 
@@ -180,7 +181,7 @@ def item(key: str, value: Any, lists: Lists) -> Node:
         Problem: it cannot be run with the meaning that the specification gives it.
     """
     name, *modifiers = key.split("|")
-    if any(not letter.isprintable() for letter in name):
+    if any(unicodedata.category(letter) == "Cc" for letter in name):
         raise Problem(f"field {name!r} has control characters")
     field = name or None
     kind = kind_of(modifiers)

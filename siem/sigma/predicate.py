@@ -146,7 +146,7 @@ def leaf(field: str | None, test: Test | _Among) -> Condition:
                 return among(field, frozenset((plain,)))
             return passing(field, pattern(parts, cased), folded=not cased)
         case Regex(expression, flags):
-            return passing(field, regex.compiled(expression, flags).search)
+            return passing(field, regex.searching(expression, flags))
         case Number(value):
             return passing(field, lambda text: number(text) == value)
         case Compare(op, value):

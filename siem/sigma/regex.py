@@ -9,9 +9,13 @@ from __future__ import annotations
 import importlib
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 _parser: Any = importlib.import_module("re._parser")  # the parser of `re`; it has no public name
 
@@ -59,6 +63,50 @@ def re2(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> str | None:
         return _Re2().sequence(tree, folding)
     except _Inexact:
         return None
+
+
+STEPS = 10_000_000
+"""Steps that Python's engine may take for one text, about a second at worst. It tries every way that repeats can share
+the text: the length to the power of their number, and one more for where it begins. RE2 takes one way."""
+
+
+def searching(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> Callable[[str], bool]:
+    """Whether a text holds the expression. Logs are written by attackers: what Python could take long for, RE2 judges.
+
+    Raises:
+        Unsupported: see `compiled`.
+    """
+    search, linear = compiled(pattern, flags).search, re2(pattern, flags)
+    ways = growth(_parsed(pattern, flags)[0])
+    if linear is None or not ways:
+        return lambda text: search(text) is not None
+    longest = int(STEPS ** (1 / (ways + 1)))
+
+    def holds(text: str) -> bool:
+        if len(text) <= longest:
+            return search(text) is not None
+        return bool(pc.match_substring_regex(pa.scalar(text), pattern=linear).as_py())
+
+    return holds
+
+
+MANY = 32
+"""A repeat that may come so often counts as one without end."""
+
+
+def growth(tree: Any) -> int:
+    """How many repeats without end can share a text; those inside another count four times."""
+    found = 0
+    for kind, value in tree:
+        name = str(kind)
+        if name in REPEATS:
+            _, most, below = value
+            found += 4 * growth(below) + 1 if most is _parser.MAXREPEAT or most >= MANY else growth(below)
+        elif name == "SUBPATTERN":
+            found += growth(value[3])
+        elif name == "BRANCH":
+            found += max(map(growth, value[1]))
+    return found
 
 
 def _parsed(pattern: str, flags: re.RegexFlag) -> tuple[Any, int]:

@@ -77,12 +77,15 @@ def load_rules(paths: Iterable[Path], lists: Lists = NO_LISTS) -> RuleSet:
     rules: dict[str, Rule] = {}
     refused: list[ContentError] = []
     seen: set[Path] = set()
+    labels: set[str] = set()
     for path in paths:
         for file in rule_files(path):
             if (real := file.resolve()) in seen:
                 continue
             seen.add(real)
             label = file.relative_to(path).as_posix() if file != path else file.name
+            label = file.as_posix() if label in labels else label
+            labels.add(label)
             for document in documents(file, refused):
                 for rule in _rules(document, label, lists, refused):
                     _add(rule, rules, refused)

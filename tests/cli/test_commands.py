@@ -144,3 +144,12 @@ COMMANDS = (
 @pytest.mark.parametrize("command", [command.split() for command in COMMANDS], ids=" ".join)
 def test_every_command_explains_itself(command: list[str]) -> None:
     assert " ".join(["siem", *command]) in siem(*command, "--help").stdout.decode()
+
+
+@pytest.mark.parametrize("engine", ["python", "duckdb"])
+def test_fields_may_be_called_as_an_engine_calls_its_own_columns(tmp_path: Path, engine: str) -> None:
+    events, rule = tmp_path / "events.ndjson", tmp_path / "rule.yml"
+    events.write_text('{"row": "x", "line": "y"}\n{"row": "z", "line": "y"}\n')
+    rule.write_text(RULE.replace("eventName: ConsoleLogin", "{row: x, line: y}"))
+    found = lines(siem("hunt", rule, "--on", events, "--dataset", "json", "--engine", engine))
+    assert [match["event_id"] for match in found] == [f"{events}:1"]

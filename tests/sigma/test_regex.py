@@ -6,10 +6,13 @@ import re
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from siem.sigma.record import fold
-from siem.sigma.regex import FOLDED, Unsupported, compiled, re2
+from siem.sigma.regex import FOLDED, Unsupported, compiled, re2, searching
 
 EVERY = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
 
@@ -65,3 +68,27 @@ def test_an_expression_that_is_too_large_for_re2_is_left_to_the_predicate(
 def test_what_cannot_be_run_is_refused(pattern: str) -> None:
     with pytest.raises(Unsupported):
         compiled(pattern)
+
+
+HOSTILE = [
+    (r"^(a+)+$", "a" * 40 + "!"),
+    (r"(?i).*(set).*&&\s?set.*(environment|invoke).*&&.*\"", "set&&set" * 300),
+    (r"(?i)echo.*clip.*&&.*(Clipboard|i`?n`?v`?o`?k`?e`?)", "echo clip&&" * 300),
+    (r"a.*b", "a" * 1_000_000),
+    (r"(x+x+)+y", "x" * 5_000),
+]
+
+
+@pytest.mark.parametrize(("pattern", "text"), HOSTILE)
+def test_no_text_makes_an_expression_search_without_end(pattern: str, text: str) -> None:
+    assert not searching(pattern)(text)
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "(a|b)*c.*d", r"\ba.*b$", "(?m)^a+$"])
+@given(text=st.text("abcd\n ", max_size=300))
+def test_both_engines_of_the_predicate_agree(pattern: str, text: str) -> None:
+    linear = re2(pattern)
+    assert linear is not None
+    found = bool(pc.match_substring_regex(pa.scalar(text), pattern=linear).as_py())
+    assert (compiled(pattern).search(text[:12]) is not None) == searching(pattern)(text[:12])
+    assert searching(pattern)(text) == found

@@ -220,3 +220,41 @@ def test_a_rule_looks_at_the_datasets_that_answer_its_log_source(tmp_path: Path)
     assert datasets("{product: windows}") == ()
     assert datasets("{}") == ("aws.cloudtrail", "aws.elb", "private")
     assert datasets("{definition: enable it}") == ("aws.cloudtrail", "aws.elb", "private")
+
+
+def test_aliases_cannot_make_a_file_without_end(tmp_path: Path) -> None:
+    bomb = ["title: bomb", "logsource: {product: aws}", "detection:", "  a: &a [x, x, x, x, x, x, x, x, x]"]
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True):
+        bomb.append(f"  {name}: &{name} [{', '.join([f'*{before}'] * 9)}]")
+    written(tmp_path, "bomb.yml", "\n".join([*bomb, "  condition: a"]))
+    written(tmp_path, "knot.yml", "title: knot\ndetection: &d {selection: *d, condition: selection}")
+    written(tmp_path, "good.yml", GOOD)
+    found = load_rules([tmp_path])
+    assert [rule.file for rule in found.rules] == [str(tmp_path / "good.yml")]
+    assert ["aliases" in str(found.refused[0]), "alias" in str(found.refused[1])] == [True, True]
+
+
+def test_a_yaml_directive_is_no_document(tmp_path: Path) -> None:
+    found = load_rules([written(tmp_path, "a.yml", f"# ours\n%YAML 1.2\n---\n{GOOD}")])
+    assert (len(found.rules), found.refused) == (1, ())
+
+
+def test_rules_without_id_and_name_may_have_files_of_one_name(tmp_path: Path) -> None:
+    plain = "\n".join(line for line in GOOD.splitlines() if not line.startswith(("id:", "name:")))
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder, "a.yml", plain)
+    found = load_rules([tmp_path / "one", tmp_path / "two"])
+    assert [rule.key for rule in found.rules] == ["a.yml#1", f"{(tmp_path / 'two' / 'a.yml').as_posix()}#1"]
+
+
+def test_links_and_suffixes_of_any_case_are_followed_and_what_is_gone_is_told(tmp_path: Path) -> None:
+    room, elsewhere = tmp_path / "room", tmp_path / "elsewhere"
+    room.mkdir(), elsewhere.mkdir()
+    written(elsewhere, "A.YML", GOOD)
+    (room / "linked").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(room)
+    (room / "gone.yml").symlink_to(tmp_path / "nowhere.yml")
+    found = load_rules([room])
+    assert (len(found.rules), len(found.refused)) == (1, 1)
+    assert "gone.yml" in str(found.refused[0])

@@ -26,6 +26,9 @@ TYPES = {
 }
 FILES = "read_parquet($store_files, union_by_name = true, hive_partitioning = false"
 
+ROW = "|row"
+"""The number of a row among columns; no field of a rule is called so."""
+
 
 class Engine:
     """Runs queries. folder: the store's; None: for tables in memory alone.
@@ -65,11 +68,11 @@ class Engine:
             ContentError: the query is none that the engine can run.
         """
         chosen = _chosen(query, frozenset(table.column_names), query.columns)
-        sql = f'SELECT "row" FROM (SELECT {chosen}"row" FROM store_rows) WHERE ({query.where}) ORDER BY "row"'
-        numbered = table.append_column("row", pa.array(range(len(table)), pa.int64()))
+        sql = f'SELECT "{ROW}" FROM (SELECT {chosen}"{ROW}" FROM store_rows) WHERE ({query.where}) ORDER BY "{ROW}"'
+        numbered = table.append_column(ROW, pa.array(range(len(table)), pa.int64()))
         with self._asked() as cursor:
             cursor.register("store_rows", numbered)
-            found: list[int] = cursor.sql(sql, params=dict(query.parameters)).to_arrow_table()["row"].to_pylist()
+            found: list[int] = cursor.sql(sql, params=dict(query.parameters)).to_arrow_table()[ROW].to_pylist()
             return found
 
     def hits(
