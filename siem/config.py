@@ -11,6 +11,9 @@ from siem.errors import ConfigError
 
 MEBI = 1 << 20
 
+RATIO_FROM = 16 * MEBI
+"""Content below this is never too much for its compressed size: an empty day of logs compresses 1,000 times."""
+
 
 class Limits(BaseModel, frozen=True):
     """What one object may cost. An object or record beyond them is kept as damaged or rejected, never in silence."""
@@ -20,6 +23,13 @@ class Limits(BaseModel, frozen=True):
     record_bytes: int = Field(default=MEBI, gt=0, description="bytes of one record or line")
     depth: int = Field(default=64, gt=0, le=200, description="levels of nesting of one record")
     block_bytes: int = Field(default=4 * MEBI, ge=64 << 10, description="bytes that are parsed at a time")
+
+    def allowed(self, size: int) -> tuple[int, str]:
+        """Bytes of content that an object of `size` delivered bytes may have, and what is said of one with more."""
+        expanded = max(RATIO_FROM, int(size * self.ratio))
+        if expanded < self.object_bytes:
+            return expanded, f"expands to more than {self.ratio:g} times its size (limits.ratio)"
+        return self.object_bytes, f"longer than {self.object_bytes:,} bytes (limits.object_bytes)"
 
 
 class Batching(BaseModel, frozen=True):

@@ -39,9 +39,6 @@ SMALL = 8 * MEBI
 SPOOLED = 16 * MEBI
 """Bytes of content that `file` holds in memory before it takes a temporary file."""
 
-RATIO_FROM = 16 * MEBI
-"""Content below this is never too much for its compressed size: an empty day of logs compresses 1,000 times."""
-
 UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
@@ -179,9 +176,7 @@ def limited(source: Source, size: int, limits: Limits) -> Iterator[bytes]:
     Raises:
         Damaged: behind the last byte that the limit allows.
     """
-    allowed, why = limits.object_bytes, f"longer than {limits.object_bytes:,} bytes (limits.object_bytes)"
-    if (expanded := max(RATIO_FROM, int(size * limits.ratio))) < allowed:
-        allowed, why = expanded, f"expands to more than {limits.ratio:g} times its size (limits.ratio)"
+    allowed, why = limits.allowed(size)
     for piece in source():
         if len(piece) > allowed:
             yield piece[:allowed]

@@ -14,6 +14,11 @@ from siem.schema import DatasetFields, LogSource, Origin
 class Content(Protocol):
     """The bytes of one object, decompressed; may be read more than once."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of the object as it was delivered, before decompression."""
+        ...
+
     def head(self) -> bytes:
         """The first bytes, at most 64 KiB. Damage further on does not show here."""
         ...

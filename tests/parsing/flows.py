@@ -31,15 +31,19 @@ class Memory:
     """Content in memory, cut into blocks of `size`; breaks after its end where `damage` is given."""
 
     content: bytes
-    size: int = 1 << 20
+    step: int = 1 << 20
     damage: str | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
 
     def head(self) -> bytes:
         return self.content[: 64 << 10]
 
     def blocks(self) -> Iterator[bytes]:
-        for start in range(0, len(self.content), self.size):
-            yield self.content[start : start + self.size]
+        for start in range(0, len(self.content), self.step):
+            yield self.content[start : start + self.step]
         if self.damage:
             raise Damaged(self.damage)
 

@@ -29,6 +29,10 @@ class Bytes:
 
     data: bytes
 
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
     def head(self) -> bytes:
         return self.data
 

@@ -23,6 +23,7 @@ class Bytes:
 
     def __init__(self, octets: bytes) -> None:
         self.octets = octets
+        self.size = len(octets)
 
     def head(self) -> bytes:
         return self.octets[:65536]
