@@ -47,6 +47,8 @@ SURE_DIGITS = 18
 """So many are surely within 64 bits."""
 SECONDS = range(-62_135_596_800, 253_402_300_800)
 """Years 1 to 9999."""
+MICRO = 6
+"""Digits of a fraction that are used."""
 FAMILIES = ("ipv4", "ipv6", "efa")
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -125,14 +127,21 @@ def _addresses(texts: pa.StringArray) -> pa.StringArray:
 
 
 def _epoch(text: str) -> str | None:
-    seconds = number(text, SECONDS)
-    return None if seconds is None else text_of(EPOCH + timedelta(seconds=int(seconds)))
+    whole, dot, fraction = text.partition(".")
+    seconds = number(whole, SECONDS)
+    if seconds is None or (dot and not (fraction.isascii() and fraction.isdigit() and int(seconds) >= 0)):
+        return None
+    return text_of(EPOCH + timedelta(seconds=int(seconds), microseconds=int(fraction[:MICRO].ljust(MICRO, "0"))))
 
 
 def _epochs(texts: pa.StringArray) -> pa.StringArray:
     seconds = _number_in(SECONDS).many(texts).cast(pa.int64())
     times = pc.replace_substring(seconds.cast(pa.timestamp("s")).cast(pa.string()), " ", "T")
-    return pc.binary_join_element_wise(times, "Z", "")
+    whole = pc.binary_join_element_wise(times, "Z", "")
+    dotted = pc.match_substring(texts, ".").fill_null(False)
+    if not pc.any(dotted).as_py():
+        return whole
+    return pc.replace_with_mask(whole, dotted, pa.array(map(_epoch, texts.filter(dotted).to_pylist()), pa.string()))
 
 
 def _transport(text: str) -> str | None:
@@ -172,4 +181,4 @@ transport = Cast(_transport, _transports)
 family = Cast(_family, _families)
 """`ipv4` or `ipv6`, from its name in any case or of an address."""
 epoch = Cast(_epoch, _epochs)
-"""RFC 3339 of seconds since 1970, years 1 to 9999."""
+"""RFC 3339 of seconds since 1970, years 1 to 9999; since 1970 they may have a fraction."""
