@@ -14,8 +14,9 @@ from typing import Any
 
 from siem.config import Limits
 from siem.parsing.batch import Parsed
+from siem.parsing.casts import epoch
 from siem.parsing.execution import Skip
-from siem.parsing.headers import First, Table
+from siem.parsing.headers import Table, sources
 from siem.parsing.parquet import MAGIC
 from siem.parsing.parser import Content
 from siem.parsing.reading import Reading
@@ -57,9 +58,12 @@ class Delimited:
     @cached_property
     def known(self) -> frozenset[str]:
         """Every column that the source is known to write."""
-        sources = [source for source, _ in self.columns.values()]
-        declared = [source.names if isinstance(source, First) else (source,) for source in sources]
-        return self.others.union(*declared) - self.columns.keys()
+        return self.others.union(*(sources(source) for source, _ in self.columns.values())) - self.columns.keys()
+
+    @cached_property
+    def times(self) -> frozenset[str]:
+        """The columns that hold seconds since 1970."""
+        return frozenset().union(*(sources(source) for source, cast in self.columns.values() if cast is epoch))
 
     @cached_property
     def fields(self) -> DatasetFields:

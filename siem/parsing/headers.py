@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from siem.schema import BY_NAME, Kind
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 """What a column's name looks like; values of flow logs begin with digits or capitals where it matters."""
+
+LONGEST = 64
+NEVER = re.compile(r"[^a-z0-9-]")
+"""What no name holds, `_` written as `-`."""
 
 MOST_COLUMNS = 1_000
 
@@ -62,6 +67,20 @@ def names_in(line: bytes, separator: str) -> tuple[str, ...] | None:
     return names if all(map(NAME.fullmatch, names)) else None
 
 
+def column_name(written: str) -> str:
+    """The name that a header line has for a Parquet column: `_` is `-`.
+
+    A name that no header could have is kept as one that no other column gets: `_2e_` is a full stop, and a hash ends
+    what is too long.
+    """
+    name = written.replace("_", "-")
+    if NAME.fullmatch(name):
+        return name
+    escaped = NEVER.sub(lambda found: f"_{ord(found[0]):x}_", name) or "_"
+    digest = hashlib.sha256(written.encode()).hexdigest()[:16]
+    return escaped if len(escaped) <= LONGEST else f"{escaped[: LONGEST - len(digest) - 1]}_{digest}"
+
+
 def plan_of(names: Sequence[str], table: Table, known: frozenset[str]) -> Plan:
     """What `table` makes of these columns.
 
@@ -81,7 +100,13 @@ def plan_of(names: Sequence[str], table: Table, known: frozenset[str]) -> Plan:
     return Plan(tuple(names), filled, holders, tuple(marks))
 
 
+def sources(source: str | First) -> tuple[str, ...]:
+    """The columns, or other fields, that a field may come from."""
+    return source.names if isinstance(source, First) else (source,)
+
+
 def present(source: str | First, names: Sequence[str], table: Table) -> tuple[str, ...]:
     """The sources that there are under this header; a source may be another field."""
-    wanted = source.names if isinstance(source, First) else (source,)
-    return tuple(name for name in wanted if name in names or (name in table and present(table[name][0], names, table)))
+    return tuple(
+        name for name in sources(source) if name in names or (name in table and present(table[name][0], names, table))
+    )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -12,8 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from siem.config import Limits
 from siem.errors import Damaged
+from siem.parsing.arrow_texts import sizes, texts_of
 from siem.parsing.columns import Coded
+from siem.parsing.headers import column_name
 from siem.parsing.lines import fault, too_long
 
 MAGIC = b"PAR1"
@@ -21,56 +23,118 @@ BATCH_ROWS = 16_384
 BATCH_BYTES = 32 << 20
 """Text of one batch at most: repeated texts cost a file little."""
 BUFFER = 1 << 20
-ERRORS = (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError)
+MOST_ROWS = 1 << 40
+"""Rows of one row group that are believed."""
+FEW_REASONS = 3
+ERRORS = (pa.ArrowException, OSError, OverflowError, RecursionError, UnicodeDecodeError)
 
 
 class Rows:
-    """A Parquet file. `names`: its columns, `_` written as `-`.
+    """A Parquet file. `names`: its columns, as a header line would name them.
+
+    size: of the object as it was delivered. seconds: columns whose times are wanted as seconds since 1970.
 
     Raises:
         Damaged: the file has no readable footer.
     """
 
-    def __init__(self, file: BinaryIO, largest: int) -> None:
+    def __init__(self, file: BinaryIO, size: int, limits: Limits, seconds: Container[str] = ()) -> None:
+        self._most, self._beyond = limits.allowed(size)
+        self._left = self._most
         try:
             plain = parquet.ParquetFile(file)
-            schema = plain.schema_arrow
-            self._names = schema.names
-            groups = [plain.metadata.row_group(number) for number in range(plain.num_row_groups)]
-            if sum(group.total_byte_size for group in groups) > largest:
-                raise Damaged(f"decompressed beyond {largest:,} bytes (limits.object_bytes)")
-            texts = [field.name for field in schema if _is_text(field.type)]
+            self._metadata, self._schema = plain.metadata, plain.schema_arrow
             self._file = parquet.ParquetFile(
-                file, read_dictionary=texts, pre_buffer=False, buffer_size=BUFFER, metadata=plain.metadata
+                file,
+                read_dictionary=[leaf.path for leaf in leaves(plain.metadata) if is_text(leaf)],
+                pre_buffer=False,
+                buffer_size=BUFFER,
+                metadata=plain.metadata,
             )
+            self.names = tuple(column_name(name) for name in self._schema.names)
         except ERRORS as error:
             raise Damaged(f"not a whole Parquet file: {error}") from error
-        self.names = tuple(name.replace("_", "-") for name in self._names)
+        self._seconds = [name in seconds for name in self.names]
 
-    def batches(self, most_rows: int) -> Iterator[tuple[int, list[Coded]]]:
-        """Rows and columns of one batch after another.
+    def batches(self, most_rows: int) -> Iterator[tuple[int, int, list[Coded]]]:
+        """One batch after another: its first row's number in the file, its rows, its columns.
 
         Raises:
-            Damaged: after the last good batch.
+            Damaged: after all that can be read; the rows of a row group behind its first bad page cannot.
         """
-        try:
-            for batch in self._file.iter_batches(min(BATCH_ROWS, most_rows), use_threads=False):
-                columns = [coded(column) for column in batch.columns]
-                for part in parts(columns, batch.num_rows):
-                    yield part.stop - part.start, [sliced(column, part) for column in columns]
-        except ERRORS as error:
-            raise Damaged(f"the Parquet file breaks: {error}") from error
+        first, total, broken = 0, self._metadata.num_row_groups, list[str]()
+        for number in range(total):
+            rows = read = 0
+            try:
+                rows = self._metadata.row_group(number).num_rows
+                for count, columns in self._group(number, most_rows):
+                    yield first + read, count, columns
+                    read += count
+                if read != rows:
+                    broken.append(f"row group {number + 1} of {total} has {read:,} of {rows:,} rows")
+            except Damaged as beyond:
+                broken.append(str(beyond))
+                break
+            except ERRORS as error:
+                broken.append(f"row group {number + 1} of {total} breaks: {error}")
+            first += max(read, min(rows, MOST_ROWS))
+        if broken:
+            raise Damaged("; ".join([*broken[:FEW_REASONS], *["and more"] * (len(broken) > FEW_REASONS)]))
+
+    def _group(self, number: int, most_rows: int) -> Iterator[tuple[int, list[Coded]]]:
+        """Rows and columns of the batches of one row group.
+
+        Raises:
+            Damaged: after the last row that the limits allow.
+        """
+        group = self._metadata.row_group(number)
+        if group.total_byte_size > self._most:
+            raise Damaged(self._beyond)
+        rows = max(1, min(BATCH_ROWS, most_rows, BATCH_BYTES // self._spread(group)))
+        for batch in self._file.iter_batches(rows, row_groups=[number], use_threads=False):
+            nested = [sizes(column) for column in batch.columns if pa.types.is_nested(column.type)]
+            for part in parts(sum(nested, np.zeros(batch.num_rows, np.int64))):
+                if sum(int(size[part].sum()) for size in nested) > self._left:
+                    raise Damaged(self._beyond)
+                yield from self._allowed(batch.slice(part.start, part.stop - part.start))
+
+    def _allowed(self, batch: pa.RecordBatch) -> Iterator[tuple[int, list[Coded]]]:
+        """The batch's rows in parts, as far as the limits allow."""
+        columns = [coded(column, wanted) for column, wanted in zip(batch.columns, self._seconds, strict=True)]
+        lines = lengths(columns, batch.num_rows) + len(columns)
+        allowed = int(np.searchsorted(np.cumsum(lines), self._left, side="right"))
+        self._left -= int(lines[:allowed].sum())
+        for part in parts(lines[:allowed]):
+            yield part.stop - part.start, [sliced(column, part) for column in columns]
+        if allowed < len(lines):
+            raise Damaged(self._beyond)
+
+    def _spread(self, group: parquet.RowGroupMetaData) -> int:
+        """Bytes that one row's values have at most where they cannot be read as a dictionary; at least 1."""
+        extended = {field.name for field in self._schema if isinstance(field.type, pa.BaseExtensionType)}
+        found = 1
+        for number, leaf in enumerate(leaves(self._metadata)):
+            if leaf.physical_type == "FIXED_LEN_BYTE_ARRAY":
+                found += leaf.length
+            elif leaf.path in extended and is_text(leaf):
+                found += group.column(number).total_uncompressed_size
+        return found
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_large_string(kind))
+def leaves(metadata: parquet.FileMetaData) -> list[parquet.ColumnSchema]:
+    """The columns that are written, those within nested ones too."""
+    return [metadata.schema.column(number) for number in range(metadata.num_columns)]
 
 
-def coded(column: pa.Array) -> Coded:
-    """The column's distinct values as text; its bytes may still be no UTF-8."""
-    if pa.types.is_nested(column.type):
-        lines = [None if value is None else json.dumps(value, default=str) for value in column.to_pylist()]
-        column = pa.array(lines, pa.string())
+def is_text(leaf: parquet.ColumnSchema) -> bool:
+    """Text or bytes, which can be read as a dictionary."""
+    return bool(leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type != "DECIMAL")
+
+
+def coded(column: pa.Array, seconds: bool = False) -> Coded:
+    """The column's distinct values as text; its bytes may still be no UTF-8. seconds: as in `texts_of`."""
+    if isinstance(column.type, pa.BaseExtensionType) or pa.types.is_nested(column.type):
+        column = texts_of(column, seconds)
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     indices = column.indices.cast(pa.int32())
@@ -78,7 +142,7 @@ def coded(column: pa.Array) -> Coded:
     if column.null_count:
         indices = indices.fill_null(len(distinct))
         distinct = pa.concat_arrays([distinct, pa.nulls(1, distinct.type)])
-    return Coded(distinct if _is_text(distinct.type) else distinct.cast(pa.string()), indices.to_numpy())
+    return Coded(texts_of(distinct, seconds), indices.to_numpy())
 
 
 def screened(columns: Sequence[Coded], rows: int, longest: int) -> tuple[list[Coded], dict[int, str]]:
@@ -127,18 +191,19 @@ def lengths(columns: Sequence[Coded], rows: int) -> npt.NDArray[np.int64]:
     return total
 
 
-def parts(columns: Sequence[Coded], rows: int) -> list[slice]:
+def parts(lengths: npt.NDArray[np.int64]) -> list[slice]:
     """Runs of rows whose texts have `BATCH_BYTES` together; a longer row is a run of its own."""
+    if not len(lengths):
+        return []
     found, start, size = [], 0, 0
-    total = lengths(columns, rows)
-    if total.sum() <= BATCH_BYTES:
-        return [slice(0, rows)]
-    for row, length in enumerate(total.tolist()):
+    if lengths.sum() <= BATCH_BYTES:
+        return [slice(0, len(lengths))]
+    for row, length in enumerate(lengths.tolist()):
         if row > start and size + length > BATCH_BYTES:
             found.append(slice(start, row))
             start, size = row, 0
         size += length
-    return [*found, slice(start, rows)]
+    return [*found, slice(start, len(lengths))]
 
 
 def sliced(column: Coded, part: slice) -> Coded:

@@ -76,13 +76,10 @@ class Reading:
 
     def _parquet(self, content: Content) -> Iterator[Parsed]:
         with content.file() as file:
-            rows = Rows(file, self._limits.object_bytes)
-            if all(map(NAME.fullmatch, rows.names)):
-                self._use(rows.names)
-            else:
-                self._unusable = "a column's name is none that this log has"
-            for count, columns in rows.batches(self._most_rows):
-                yield self._batch(self._numbers(count), columns, rows.names)
+            rows = Rows(file, content.size, self._limits, self._parser.times)
+            self._use(rows.names)
+            for first, count, columns in rows.batches(self._most_rows):
+                yield self._batch(np.arange(first, first + count), columns, rows.names)
 
     def _parsed(self, rejects: Sequence[Reject] = (), damaged: str | None = None) -> Parsed:
         return Parsed(self._parser.dataset, None, rejects, damaged=damaged)
