@@ -16,7 +16,7 @@ from siem.sigma.problem import Place
 
 SUFFIXES = frozenset((".yml", ".yaml"))
 CASES = re.compile(r"\.cases\.ya?ml$")
-DIRECTIVES = re.compile(r"\s*(?:[%#].*\s*)+")
+DIRECTIVES = re.compile(r"\s*+(?:[%#].*+\s*+)++")
 """What may stand before the first `---`; every document is read as YAML 1.1 all the same."""
 MOST_VALUES = 200_000
 """Values of a document, those that aliases repeat counted again: a few lines can name a billion."""
