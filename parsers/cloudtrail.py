@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypedDict
 
 import msgspec
 
-from siem.parsing import JsonRecords, Nested, address, moment
+from siem.parsing import JsonRecords, Nested, address, documented, moment
 from siem.schema import LogSource
 
 ID_BYTES = 128
@@ -92,7 +91,7 @@ SESSIONS = ("AssumedRole", "Role", "FederatedUser")
 
 @remembered
 def who(raw: bytes | None) -> Who:
-    identity: Identity = decoded(raw, Identity)
+    identity: Identity = documented(raw, Identity)
     session = identity.sessionContext or Session()
     issuer = session.sessionIssuer or Issuer()
     named = identity.principalId.partition(":")[2] if identity.type in SESSIONS and identity.principalId else None
@@ -127,23 +126,10 @@ class Answer(msgspec.Struct):
 @remembered
 def tls(raw: bytes | None) -> Tls:
     """`TLSv1.3` is version 1.3 of protocol tls."""
-    details: TlsDetails = decoded(raw, TlsDetails)
+    details: TlsDetails = documented(raw, TlsDetails)
     protocol, _, number = (details.tlsVersion or "").partition("v")
     known = (number, protocol.lower()) if number else (None, None)
     return Tls(known[0], known[1], details.cipherSuite, details.clientProvidedHostHeader)
-
-
-def decoded(raw: bytes | None, kind: type[Any]) -> Any:
-    """The part of a record as far as it is as documented; what is not is left out."""
-    try:
-        return msgspec.json.decode(raw or b"{}", type=kind)
-    except msgspec.DecodeError:
-        found, parts = kind(), msgspec.json.decode(raw or b"{}")
-    if isinstance(parts, dict):
-        for field in msgspec.structs.fields(kind):
-            with suppress(msgspec.ValidationError):
-                setattr(found, field.name, msgspec.convert(parts.get(field.encode_name), field.type))
-    return found
 
 
 def begin(record: Record, event: Any) -> None:
@@ -195,7 +181,7 @@ def outcome(record: Record) -> str | None:
     if record.get("eventCategory") == "Insight":
         return None
     if record.get("eventName") == "ConsoleLogin":
-        answer = decoded(record.get("responseElements"), Answer)
+        answer = documented(record.get("responseElements"), Answer)
         return "failure" if answer.ConsoleLogin == "Failure" else "success"
     return "success"
 
@@ -223,6 +209,7 @@ PARSER = JsonRecords(
         "insightDetails", "annotation", "tlsDetails",
     ),
     nested=("resources", "insightDetails", "addendum", "edgeDeviceDetails", "eventContext"),
+    repeating=("userIdentity", "tlsDetails"),
     payloads=("requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"),
     native={
         "eventName": "event.action",

@@ -6,6 +6,7 @@ the document. Setting an attribute costs 25 ns, a keyword argument of the constr
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -20,10 +21,12 @@ def attribute(name: str) -> str:
     return name.removeprefix("@").replace(".", "_")
 
 
-def event_type(dataset: str) -> type[Any]:
-    """The event class of a JSON dataset: every schema field, then `record`, the record's own bytes, under its name."""
-    columns = [(attribute(field.name), TYPES[field.kind] | None, None) for field in FIELDS]
-    names = {attribute(field.name): field.name for field in FIELDS} | {"record": dataset}
+def event_type(dataset: str, filled: Collection[str]) -> type[Any]:
+    """The event class of a JSON dataset: the schema fields that are filled, in the table's order, then `record`, the
+    record's own bytes, under the dataset's name. A field more costs each event 10 ns, also where it stays empty."""
+    fields = [field for field in FIELDS if field.name in filled]
+    columns = [(attribute(field.name), TYPES[field.kind] | None, None) for field in fields]
+    names = {attribute(field.name): field.name for field in fields} | {"record": dataset}
     return msgspec.defstruct(
         "Event",
         [*columns, ("record", msgspec.Raw | None, None)],

@@ -28,6 +28,9 @@ from siem.schema import Origin
 Checked: TypeAlias = tuple[dict[str, Any], Any, bytes]
 """A record, its event as far as what repeats in it tells, and its bytes on one line."""
 
+Key: TypeAlias = bytes | tuple[bytes | str | None, ...]
+"""What repeats in a record, as it is written."""
+
 BEGUN_BYTES, BEGUN_EVENTS = 4096, 4096
 """Longer repeating parts are not remembered, and no more than so many per object: 16 MiB at most."""
 
@@ -69,7 +72,7 @@ class Reading:
         self._blank.event_ingested = text_of(origin.ingested)
         self._blank.cloud_provider = "aws"
         self._blank.siem_object = origin.object
-        self._begun: dict[bytes, tuple[int, Any]] = {}
+        self._begun: dict[Key, tuple[int, Any]] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -132,37 +135,39 @@ class Reading:
         What repeats is known by its bytes; everything else nested is decoded and encoded once, and is the same again.
         """
         keys, begun, depth = self._parser.keys, self._begun, self._limits.depth - 1
-        decode, repeating, single = keys.decode, keys.repeating, keys.single
-        found: list[Checked | None] = []
+        decode, repeating, single, alike = keys.decode, keys.repeating, keys.single, keys.texts
+        found: list[Checked] = []
         parts: list[msgspec.Raw] = []
         count = 0
         try:
             for text in texts:
                 record = decode(text)
-                key = spaced([record.get(name, b"") for name in repeating])
+                nested = spaced([record.get(name, b"") for name in repeating])
+                key: Key = (nested, *[record.get(name) for name in alike]) if alike else nested
                 known = begun.get(key) or self._begin(key, record)
                 count += len(record) + known[0]
                 parts += [raw for name in single if (raw := record.get(name)) is not None]
                 found.append((record, known[1], text))
+            for name, keys_of in keys.typed:
+                count += sum([keys_of(record[name]) for record, _, _ in found if name in record])
             count += keys_of_all(parts, depth)
         except (Unacceptable, msgspec.DecodeError, RecursionError):
             return None
-        return found if count == keys_in_window(window) else None
+        return [*found] if count == keys_in_window(window) else None
 
-    def _begin(self, key: bytes | None, record: dict[str, Any]) -> tuple[int, Any]:
+    def _begin(self, key: Key | None, record: dict[str, Any]) -> tuple[int, Any]:
         """What repeats in a record: its keys, and the event as far as it tells. Remembered by its bytes.
 
         Raises:
             Unacceptable: some later reader would stumble over it.
         """
         count, seen, depth = 0, self._parser.seen, self._limits.depth - 1
-        for name in self._parser.keys.repeating:
-            if (raw := record.get(name)) is not None:
-                record[name] = part = joined((raw,))
-                count += known if (known := seen.get(part)) is not None else seen.add(part, depth)
+        parts = {name: joined((raw,)) for name in self._parser.keys.repeating if (raw := record.get(name)) is not None}
+        for part in parts.values():
+            count += known if (known := seen.get(part)) is not None else seen.add(part, depth)
         event = self._blank.__copy__()
-        self._parser.begin(record, event)
-        if key is not None and len(key) <= BEGUN_BYTES:
+        self._parser.begin(record | parts, event)  # payloads among them stay views of the record
+        if key is not None and extent(key) <= BEGUN_BYTES:
             if len(self._begun) >= BEGUN_EVENTS:
                 self._begun.clear()
             self._begun[key] = count, event
@@ -176,6 +181,7 @@ class Reading:
             repeated, event = self._begin(None, record)
             count = len(record) + repeated
             count += sum([checked(joined((record[name],)), depth) for name in keys.single if name in record])
+            count += sum([keys_of(record[name]) for name, keys_of in keys.typed if name in record])
         except (Unacceptable, msgspec.DecodeError, RecursionError):
             return None  # a type that is new, or a record that is no good
         return (record, event, text) if count == keys_written(text) else None
@@ -207,6 +213,11 @@ class Reading:
             raise Unacceptable(f"broken JSON: {error}") from error
         self._parser.keys.learn(parts)
         return record, self._begin(None, record)[1], text
+
+
+def extent(key: Key) -> int:
+    """How long a key is in all."""
+    return len(key) if isinstance(key, bytes) else sum([len(part) for part in key if part is not None])
 
 
 def is_utf8(text: bytes) -> bool:

@@ -41,11 +41,12 @@ class JsonRecords:
 
     record: TypedDict of what is read, `total=False`: `str | None` for texts, `Nested` for nested values.
     fill: sets the event's attributes; leaves `timestamp` None where the record has no time (a reject).
-    begin: sets those before that depend on nested values alone which repeat (identities): done once for equal ones.
-    first_key: with which the source begins every record.
+    begin: sets those before that depend on `repeating` alone: done once for equal ones.
+    first_key: with which the source begins every record. bare: records come without envelope.
     written: every top-level key that the source is known to write, in its order; nested: those of them that hold
     objects or lists and are not in `record`.
     payloads: keys of open content (attributes of `record`, each Nested). native, aliases: as in `DatasetFields`.
+    repeating: keys of values that are the same from record to record (attributes of `record`, texts or Nested).
     filled: schema fields that `fill` can set, besides those that every event has.
     skipped: keys of objects of this place that are no logs (digests): each counts as one skipped record.
     """
@@ -60,9 +61,11 @@ class JsonRecords:
     written: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
     payloads: tuple[str, ...] = ()
+    repeating: tuple[str, ...] = ()
     native: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     begin: Fill = nothing
+    bare: bool = False
     skipped: re.Pattern[str] | None = None
     unique_ids: bool = True
     version: str = "1"
@@ -76,7 +79,7 @@ class JsonRecords:
 
     @cached_property
     def keys(self) -> Keys:
-        return Keys(self.record, self.written, self.nested, self.payloads)
+        return Keys(self.record, self.written, self.nested, self.repeating)
 
     @cached_property
     def seen(self) -> Seen:
@@ -84,7 +87,7 @@ class JsonRecords:
 
     @cached_property
     def event(self) -> type[Any]:
-        return event_type(self.dataset)
+        return event_type(self.dataset, self.fields.filled)
 
     def claims(self, key: str) -> bool:
         return self.key.search(key) is not None
@@ -97,7 +100,7 @@ class JsonRecords:
         if self.skipped is not None and self.skipped.search(origin.key):
             yield Parsed(self.dataset, None, skipped=1)
             return
-        framer = Framer(self.first_key, min(WINDOW, limits.block_bytes), limits.record_bytes)
+        framer = Framer(self.first_key, min(WINDOW, limits.block_bytes), limits.record_bytes, bare=self.bare)
         reading = Reading(self, origin, limits)
         damaged = None
         try:

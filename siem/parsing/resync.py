@@ -92,7 +92,7 @@ class Scanner:
         junk: int | None = None  # where broken bytes begin that were not given out yet
         while (at := self._gap(self.at)) < len(text) and not self._stops(at, opens):
             end = self._value_end(at)
-            if end is not None and is_json(text[at:end]):
+            if end is not None and self._is_sound(at, end):
                 yield from self._junk(junk, at)
                 junk, self.at = None, end
                 self._starts.learn(text[at:end])
@@ -133,6 +133,12 @@ class Scanner:
     def _value_end(self, at: int) -> int | None:
         stop = self._start_after(at) if self._broken > PATIENCE else None
         return value_end(self._text, at, len(self._text) if stop is None else stop)
+
+    def _is_sound(self, at: int, end: int) -> bool:
+        """A value by itself; not the text between a stray quotation mark and the first of the next record."""
+        if self._text[at] not in b"{[" and (start := self._start_after(at)) is not None and start < end:
+            return False
+        return is_json(self._text[at:end])
 
     def _start_after(self, at: int) -> int | None:
         if self._next is not None and self._next <= at:

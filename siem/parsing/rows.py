@@ -11,7 +11,7 @@ import pyarrow as pa
 from msgspec.structs import astuple
 
 from siem.parsing.payloads import cut_out
-from siem.schema import FIELDS, Kind, arrow_type
+from siem.schema import BY_NAME, Kind, arrow_type
 
 ENCODED = 128
 """Events that are encoded at a time: two thirds of the time of all at once, whose buffer grows and is copied."""
@@ -40,7 +40,9 @@ class RowBatch:
 
     def arrow(self) -> pa.Table:
         columns: dict[str, pa.Array] = {}
-        for field, values in zip((*FIELDS, None), zip(*map(astuple, self.events), strict=True), strict=True):
+        names = [column.encode_name for column in msgspec.structs.fields(self.events[0])]
+        for name, values in zip(names, zip(*map(astuple, self.events), strict=True), strict=True):
+            field = BY_NAME.get(name)  # none for the record itself
             if field is not None and values.count(None) < len(values):
                 column = pa.array(values, pa.string() if field.kind is Kind.DATE else arrow_type(field.name))
                 columns[field.name] = column.cast(arrow_type(field.name)) if field.kind is Kind.DATE else column

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from siem.parsing.batch import text_of
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d):(\d\d)(\.\d+)?(Z|z|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -38,6 +39,23 @@ def _moment(text: str) -> str | None:
     except (ValueError, OverflowError):
         return None
     return text_of(time)
+
+
+def instant(milliseconds: int) -> str | None:
+    """A time in milliseconds since 1970 as we write it; None outside the years 1 to 9999."""
+    seconds, rest = divmod(milliseconds, 1000)
+    text = _second(seconds)
+    if text is None:
+        return None
+    return f"{text}.{rest:03d}".rstrip("0") + "Z" if rest else f"{text}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str | None:
+    try:
+        return text_of(EPOCH + timedelta(seconds=seconds))[:-1]
+    except OverflowError:
+        return None
 
 
 def address(text: str) -> str | None:

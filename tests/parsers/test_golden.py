@@ -24,7 +24,7 @@ def test_every_shipped_parser_has_cases(registry: Registry) -> None:
     assert {dataset.rpartition(".")[2] for dataset in registry.parsers} <= with_cases
 
 
-@pytest.mark.parametrize("name", ["aws.cloudtrail", "aws.vpcflow"])
+@pytest.mark.parametrize("name", ["aws.cloudtrail", "aws.vpcflow", "aws.waf"])
 def test_a_rule_can_ask_for_every_field_that_a_parser_fills_and_for_no_other(name: str, registry: Registry) -> None:
     parser = registry.parsers[name]
     found: set[str] = set()
