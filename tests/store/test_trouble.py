@@ -62,6 +62,24 @@ def test_a_path_that_is_a_pattern_is_refused(tmp_path: Path) -> None:
         open_store(tmp_path / "logs[1]")
 
 
+@pytest.mark.parametrize("empty", [True, False])
+def test_events_whose_ledger_is_lost_are_refused_and_left(tmp_path: Path, empty: bool) -> None:
+    folder, one = tmp_path / "store", delivery("a")
+    store = EmbeddedStore(folder)
+    put(store, (one, Parsed(TRAIL, trail(one, "e1"))))
+    store.close()
+    (folder / "ledger.sqlite").rename(tmp_path / "kept")
+    if empty:
+        (folder / "ledger.sqlite").touch()
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="missing or empty; restore it"):
+            EmbeddedStore(folder)
+    (tmp_path / "kept").replace(folder / "ledger.sqlite")
+    store = EmbeddedStore(folder)
+    assert ids(store) == ["e1"]
+    store.close()
+
+
 def test_a_ledger_that_another_process_holds_is_unavailable_and_the_commit_can_be_repeated(tmp_path: Path) -> None:
     store = EmbeddedStore(tmp_path / "store", patience=0.05)
     other = sqlite3.connect(tmp_path / "store" / "ledger.sqlite", isolation_level=None)

@@ -68,15 +68,16 @@ class Ledger:
     def __init__(self, path: Path, patience: float) -> None:
         self.path, self._patience = path, patience
 
-    def prepare(self) -> None:
-        """Create the tables in a new file; refuse a file that is not ours.
+    def prepare(self, events: Path) -> None:
+        """Create the tables in a new file; refuse a file that is not ours, and a new file beside stored events.
 
         Raises:
-            ConfigError: another program's file, or another version's.
+            ConfigError: another program's file, or another version's; or `events` has files and their ledger is gone.
         """
         try:
             with closing(self.connect()) as connection:
                 if not self._is_ours(connection):
+                    self._refuse_orphans(connection, events)
                     self._use_wal(connection)
                     with immediate(connection):
                         if not self._is_ours(connection):
@@ -109,6 +110,15 @@ class Ledger:
                 " use the program that wrote it or another folder"
             )
         return True
+
+    def _refuse_orphans(self, connection: sqlite3.Connection, events: Path) -> None:
+        """Events without a ledger would count as left behind and be swept. (Asks again: another process may just have
+        begun this store; its ledger was there before its events.)"""
+        if any(events.glob("*/*/*.parquet")) and not self._is_ours(connection):
+            raise ConfigError(
+                f"store: {events} has files, but {self.path} is missing or empty; restore it from a backup,"
+                " or name another folder"
+            )
 
     def _create(self, connection: sqlite3.Connection) -> None:
         for statement in TABLES.split(";\n"):

@@ -63,7 +63,7 @@ class EmbeddedStore:
             for room in (EVENTS, ASIDE):
                 make(self.folder / room)
             self._ledger = Ledger(self.folder / "ledger.sqlite", patience)
-            self._ledger.prepare()
+            self._ledger.prepare(self.folder / EVENTS)
             self._connection = self._ledger.connect()
 
     @cached_property
