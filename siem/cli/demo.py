@@ -42,7 +42,7 @@ def demo(
                 lambda so_far: shown.update(task, description=ingested_line(so_far)),
             )  # fmt: skip
             shown.update(task, description="running the detections")
-            passed = detect(kept, options.rules(None, None).rules, options.sources(None))
+            passed = detect(kept, options.rules(None, None).rules, options.sources(None), everything=True)
         _report(kept, results(), folder)
     finally:
         kept.close()

@@ -35,14 +35,15 @@ COLUMNS = ("@timestamp", "rule_title", "event_id", "rule_id")
 
 def detect_command(
     rules: Annotated[
-        list[Path] | None, typer.Option("--rules", help="Rules instead of the shipped and own ones.")
+        list[Path] | None, typer.Option("--rules", help="These rules alone, on all that they have not judged.")
     ] = None,
     since: options.SinceOption = None,
     until: options.UntilOption = None,
     store: options.StoreOption = None,
     content: options.ContentOption = None,
 ) -> None:
-    """One detection pass over new objects; with --since or --until over stored events again."""
+    """One detection pass over new objects. With --since or --until over stored events again: what the rules match now
+    replaces what they matched there."""
     settings = options.settings(store, content)
     found = options.rules(rules, settings.content)
     sources = options.sources(settings.content)
@@ -51,11 +52,13 @@ def detect_command(
         if since or until:
             done = again(kept, found.rules, sources, options.moment(since), options.moment(until))
         else:
-            done = detect(kept, found.rules, sources)
+            done = detect(kept, found.rules, sources, everything=not rules, withheld=found.withheld)
     finally:
         kept.close()
     for key, reason in done.errors.items():
         errors.print(f"failed: {key}: {reason}")
+    for key, count in done.owed.items():
+        errors.print(f"owed: {key}: {count:,} objects are not judged yet; the next pass tries again")
     errors.print(line(done, len(found.rules)))
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from siem.sigma import Rule
-from siem.store.contract import Alert, Signal
+from siem.store.contract import MERGED, OPEN, Alert, Signal
 
 WINDOW = timedelta(hours=1)
 """Signals closer than this belong to one episode."""
@@ -49,9 +50,34 @@ def episodes(signals: Iterable[Signal]) -> Iterator[list[Signal]]:
         yield run
 
 
-def alerts(rule: Rule, signals: Sequence[Signal]) -> list[Alert]:
-    """The alerts of a rule and one group, from all their signals."""
-    return [_alert(rule, run) for run in episodes(signals)]
+def settled(rule: Rule, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert]:
+    """The alerts of a rule and one group from all their signals, and what became of those that stood there.
+
+    An alert that stood passes on to the earliest of the new ones that it overlaps: its state, and, where the id is
+    another, a link. Where several pass on to one, it is open if one of them is. One that overlaps none is gone.
+    """
+    made = [_alert(rule, run) for run in episodes(signals)]
+    heirs: dict[str, str] = {}
+    states: dict[str, list[str]] = {alert.id: [] for alert in made}
+    for old in sorted(standing, key=lambda alert: alert.first):
+        if old.state != MERGED and (heir := _heir(old, made)):
+            heirs[old.id] = heir
+            states[heir].append(old.state)
+    merged = [
+        replace(old, state=MERGED, merged_into=heirs[survivor])
+        for old in standing
+        for survivor in [old.merged_into or old.id]
+        if old.id not in states and survivor in heirs
+    ]
+    return [*[replace(alert, state=_state(states[alert.id])) for alert in made], *merged]
+
+
+def _heir(old: Alert, made: Iterable[Alert]) -> str | None:
+    return next((new.id for new in made if new.first <= old.last and new.last >= old.first), None)
+
+
+def _state(states: Sequence[str]) -> str:
+    return OPEN if OPEN in states or not states else states[0]
 
 
 def _alert(rule: Rule, run: Sequence[Signal]) -> Alert:
@@ -66,7 +92,7 @@ def _alert(rule: Rule, run: Sequence[Signal]) -> Alert:
         first=first.timestamp,
         last=run[-1].timestamp,
         count=len(run),
-        events=[signal.event_id for signal in run[:EVIDENCE]],
+        events=tuple(signal.event_id for signal in run[:EVIDENCE]),
     )
 
 

@@ -1,30 +1,43 @@
-"""One detection pass over the store: objects that no pass has marked, rules over them, signals, alerts."""
+"""Detection over the store: objects that a rule has not judged yet, rules over them, signals, alerts.
+
+Every rule has a mark for each dataset: the turn up to which it has judged the objects. So rules that are run apart,
+refused for a while, or added later take nothing from each other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 
-from siem.detect.alerts import alerts, group_of
+from siem.detect.alerts import group_of, settled
 from siem.detect.sources import Sources
 from siem.errors import ContentError
 from siem.sigma import Rule, compiled, query
-from siem.store.contract import Alert, Hit, Signal, Store
+from siem.store.contract import Again, Alert, Hit, Judged, Signal, Store
 
 TOGETHER = 200
 """Objects that are judged and marked at a time."""
 
+MOST_ERRORS = 16
+"""How often a rule may err in a pass on objects that it owes; more than halving 200 objects down to one takes."""
+
+ALL = ""
+"""In place of a rule's key: the mark of passes of all rules that are in use."""
+
 
 @dataclass
 class Passed:
-    """What a pass did. errors: rules that could not be run, and why; they disturb no other rule."""
+    """What a pass did. errors: rules that could not be run, and why; they disturb no other rule.
+
+    owed: of these rules, how many objects those that erred have yet to judge; later passes try again.
+    """
 
     objects: int = 0
     signals: int = 0
     alerts: set[str] = field(default_factory=set)  # ids that are new or grew
     errors: dict[str, str] = field(default_factory=dict)
+    owed: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -36,82 +49,145 @@ class Span:
     until: datetime | None = None
 
 
+def _silent(done: Passed) -> None:
+    """Nobody listens."""
+
+
 def detect(
-    store: Store, rules: Sequence[Rule], sources: Sources, progress: Callable[[Passed], None] = lambda done: None
+    store: Store,
+    rules: Sequence[Rule],
+    sources: Sources,
+    progress: Callable[[Passed], None] = _silent,
+    everything: bool = False,
+    withheld: Iterable[str] = (),
 ) -> Passed:
-    """Judge every object that is not marked, and mark it. A crash anywhere is harmless: a new pass does it again.
+    """Judge what each rule has not judged yet. A crash anywhere is harmless: a new pass does it again.
+
+    everything: these are all rules that are in use. A rule that the store does not know begins where the last such pass
+    ended (else with all that is stored), and so will the rules `withheld`, refused now, whenever they are corrected.
 
     Raises:
         Unavailable: the store is away; what was marked stays so.
     """
-    done = Passed()
-    pending = store.pending()
-    for start in range(0, len(pending), TOGETHER):
-        objects = pending[start : start + TOGETHER]
-        _judged(store, rules, sources, Span(objects), objects, done)
-        done.objects += len(objects)
-        progress(done)
-    return done
+    running = _Pass(store, rules, sources)
+    for dataset in sources.fields:
+        running.pay(dataset)
+        for _ in running.advance(dataset, everything, withheld if everything else ()):
+            progress(running.done)
+        running.count(dataset)
+    return running.done
 
 
 def again(
     store: Store, rules: Sequence[Rule], sources: Sources, since: datetime | None, until: datetime | None
 ) -> Passed:
-    """Judge stored events of a span again, whatever was marked."""
-    done = Passed()
-    _judged(store, rules, sources, Span(None, since, until), [], done)
-    return done
+    """Judge stored events of a span again, whatever was marked; what a rule finds now replaces what it had found there.
+
+    Raises:
+        Unavailable: the store is away; the rules that were done stay so.
+    """
+    running = _Pass(store, rules, sources)
+    running.again(Span(None, since, until))
+    return running.done
 
 
 def hits(store: Store, rule: Rule, sources: Sources, span: Span) -> Iterator[Hit]:
     """The stored events that a rule matches, with their documents, dataset by dataset, in order of time."""
     for dataset in sources.fields:
-        if not sources.rules_for(dataset, [rule]):
-            continue
-        asked, judge = query(rule.tree, sources.fields[dataset]), compiled(rule.tree, sources.fields[dataset])
-        for hit in store.search(asked, span.objects, span.since, span.until, documents=True):
-            if hit.document is not None and (asked.exact or judge(hit.document)):
-                yield hit
+        if sources.rules_for(dataset, [rule]):
+            yield from _hits_in(dataset, store, rule, sources, span)
 
 
-def _judged(
-    store: Store, rules: Sequence[Rule], sources: Sources, span: Span, objects: Sequence[str], done: Passed
-) -> None:
-    signals: list[Signal] = []
-    for rule in rules:
+def _hits_in(dataset: str, store: Store, rule: Rule, sources: Sources, span: Span) -> Iterator[Hit]:
+    asked, judge = query(rule.tree, sources.fields[dataset]), compiled(rule.tree, sources.fields[dataset])
+    for hit in store.search(asked, span.objects, span.since, span.until, documents=True):
+        if hit.document is not None and (asked.exact or judge(hit.document)):
+            yield hit
+
+
+class _Pass:
+    """Rules on their way through the store."""
+
+    def __init__(self, store: Store, rules: Sequence[Rule], sources: Sources) -> None:
+        self._store, self._sources = store, sources
+        self._rules = {rule.key: rule for rule in rules}
+        self.done = Passed()
+
+    def advance(self, dataset: str, everything: bool, withheld: Iterable[str]) -> Iterator[None]:
+        """Judge the dataset's objects from the rules' marks on; stops after every part that is marked."""
+        rules, marks = self._of(dataset), self._store.marks(dataset)
+        start = marks.get(ALL, 0) if everything else 0
+        at = {key: marks.get(key, start) for key in [*[rule.key for rule in rules], *([ALL] if everything else [])]}
+        stay = {(key, dataset): start for key in withheld if key not in marks}
+        while at and (objects := self._store.pending(dataset, min(at.values()), TOGETHER)):
+            signals: list[Signal] = []
+            owed: list[tuple[str, str]] = []
+            for rule in rules:
+                mine = [of.object for of in objects if of.turn > at[rule.key]]
+                found = self._judged_in(dataset, rule, mine) if mine else []
+                signals += found or []
+                owed += [(rule.key, object_) for object_ in mine if found is None]
+            at = {key: max(turn, objects[-1].turn) for key, turn in at.items()}
+            reached = {(key, dataset): turn for key, turn in at.items()}
+            self._mark(Judged(signals, marks=stay | reached, owed=owed))
+            self.done.objects += len(objects)
+            yield
+
+    def pay(self, dataset: str) -> None:
+        """Try again what rules owe. Where one errs on many objects they are halved: those without fault get judged."""
+        owed = self._store.owed(dataset)
+        for rule in self._of(dataset):
+            mine = owed.get(rule.key, [])
+            parts = [mine[start : start + TOGETHER] for start in range(0, len(mine), TOGETHER)]
+            errors = 0
+            while parts and errors < MOST_ERRORS:
+                part = parts.pop(0)
+                found = self._judged_in(dataset, rule, part)
+                if found is not None:
+                    self._mark(Judged(found, paid=[(rule.key, object_) for object_ in part]))
+                    continue
+                errors += 1
+                half = len(part) // 2
+                parts += [part[:half], part[half:]] if half else []
+
+    def count(self, dataset: str) -> None:
+        """Note what is owed in the end."""
+        owed = self._store.owed(dataset)
+        for rule in self._of(dataset):
+            if rule.key in owed:
+                self.done.owed[rule.key] = self.done.owed.get(rule.key, 0) + len(owed[rule.key])
+
+    def again(self, span: Span) -> None:
+        """Judge a span again, rule by rule."""
+        turn = self._store.turn()
+        for rule in self._rules.values():
+            found = self._judged(rule, hits(self._store, rule, self._sources, span))
+            if found is not None:
+                of = Again(rule.key, tuple(self._sources.fields), span.since, span.until, turn)
+                self._mark(Judged(found, again=of))
+
+    def _of(self, dataset: str) -> list[Rule]:
+        return self._sources.rules_for(dataset, self._rules.values())
+
+    def _judged_in(self, dataset: str, rule: Rule, objects: Sequence[str]) -> list[Signal] | None:
+        return self._judged(rule, _hits_in(dataset, self._store, rule, self._sources, Span(objects)))
+
+    def _judged(self, rule: Rule, found: Iterable[Hit]) -> list[Signal] | None:
+        """Signals; None: the rule erred."""
         try:
-            signals += [_signal(rule, hit) for hit in hits(store, rule, sources, span)]
+            return [_signal(rule, hit) for hit in found]
         except ContentError as error:
-            done.errors[rule.key] = str(error)
-    standing = store.alerts()
-    made = _alerts(store, {rule.key: rule for rule in rules}, signals)
-    kept = {alert.id for alert in made}
-    touched = {(signal.rule_id, _key(signal.group.items())) for signal in signals}
-    gone = [a.id for a in standing if (a.rule_id, _key(a.group.items())) in touched and a.id not in kept]
-    store.mark(objects, signals, made, gone)
-    before = {alert.id: alert.count for alert in standing}
-    done.signals += len(signals)
-    done.alerts |= {alert.id for alert in made if before.get(alert.id) != alert.count}
+            self.done.errors[rule.key] = str(error)
+            return None
+
+    def _mark(self, judged: Judged) -> None:
+        self.done.alerts |= self._store.mark(judged, self._settled)
+        self.done.signals += len(judged.signals)
+
+    def _settled(self, rule: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert]:
+        return settled(self._rules[rule], signals, standing)
 
 
 def _signal(rule: Rule, hit: Hit) -> Signal:
     group = group_of(rule, hit.document or {})
     return Signal(rule.key, hit.event_id, hit.timestamp, hit.object, hit.dataset, rule.fingerprint, group)
-
-
-def _alerts(store: Store, rules: dict[str, Rule], signals: Sequence[Signal]) -> list[Alert]:
-    """The alerts of every rule and group that has new signals, from all their signals."""
-    made: list[Alert] = []
-    for (rule, _), run in groupby(sorted(signals, key=_place), key=_place):
-        new = list(run)
-        known = {signal.event_id: signal for signal in [*store.signals(rule, new[0].group), *new]}
-        made += alerts(rules[rule], list(known.values()))
-    return made
-
-
-def _place(signal: Signal) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return signal.rule_id, _key(signal.group.items())
-
-
-def _key(group: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(group))

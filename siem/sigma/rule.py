@@ -63,10 +63,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class RuleSet:
-    """rules: those that can be run. refused: why the others cannot, with file and line, in order of the files."""
+    """rules: those that can be run. refused: why the others cannot, with file and line, in order of the files.
+
+    withheld: the keys of those others, as far as their files can be read.
+    """
 
     rules: tuple[Rule, ...]
     refused: tuple[ContentError, ...]
+    withheld: frozenset[str] = frozenset()
 
 
 def load_rules(paths: Iterable[Path], lists: Lists = NO_LISTS) -> RuleSet:
@@ -76,6 +80,7 @@ def load_rules(paths: Iterable[Path], lists: Lists = NO_LISTS) -> RuleSet:
     """
     rules: dict[str, Rule] = {}
     refused: list[ContentError] = []
+    withheld: set[str] = set()
     seen: set[Path] = set()
     labels: set[str] = set()
     for path in paths:
@@ -87,9 +92,17 @@ def load_rules(paths: Iterable[Path], lists: Lists = NO_LISTS) -> RuleSet:
             label = file.as_posix() if label in labels else label
             labels.add(label)
             for document in documents(file, refused):
-                for rule in _rules(document, label, lists, refused):
+                made = _rules(document, label, lists, refused)
+                withheld |= set() if made else {_key(document.content, label, document.number)}
+                for rule in made:
                     _add(rule, rules, refused)
-    return RuleSet(tuple(rules.values()), tuple(refused))
+    return RuleSet(tuple(rules.values()), tuple(refused), frozenset(withheld - {rule.key for rule in rules.values()}))
+
+
+def _key(content: Any, label: str, number: int) -> str:
+    """How a document's rule is called, also where the rest of it cannot be used."""
+    names = [content.get("id"), content.get("name")] if isinstance(content, dict) else []
+    return next((name for name in names if isinstance(name, str) and name.strip()), f"{label}#{number}")
 
 
 def _add(rule: Rule, rules: dict[str, Rule], refused: list[ContentError]) -> None:
@@ -146,7 +159,7 @@ def _event_rule(document: Document, label: str, lists: Lists, problems: Problems
         problems.add(TOO_DEEP, "detection")
     rule_id, name = _text(content, "id", problems), _text(content, "name", problems)
     rule = Rule(
-        key=rule_id or name or f"{label}#{document.number}",
+        key=_key(content, label, document.number),
         title=str(content.get("title")),
         tree=node,
         logsource=source,

@@ -6,7 +6,7 @@ objects visible together with their rows, or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -94,7 +94,10 @@ class Hit:
 
 @dataclass(frozen=True)
 class Signal:
-    """A rule matched an event. Key: rule and event. `group` is what its alert is about (field -> value)."""
+    """A rule matched an event. Key: rule, and the event's id and time (as stores tell events apart).
+
+    group: what its alert is about (field -> value).
+    """
 
     rule_id: str
     event_id: str
@@ -105,9 +108,16 @@ class Signal:
     group: Mapping[str, str] = field(default_factory=dict)
 
 
+OPEN, MERGED = "open", "merged"
+"""States of an alert that the program knows; people may set others."""
+
+
 @dataclass(frozen=True)
 class Alert:
-    """Signals of one rule and group whose windows touch. `id` is a hash of rule, group and first event."""
+    """Signals of one rule and group whose windows touch. `id` is a hash of rule, group and first event.
+
+    merged_into: the alert that took over from this one (state MERGED), because late data changed what came first.
+    """
 
     id: str
     rule_id: str
@@ -119,7 +129,48 @@ class Alert:
     last: datetime
     count: int
     events: Sequence[str]  # at most 1,000 event ids, in order of time
-    state: str = "open"
+    state: str = OPEN
+    merged_into: str | None = None
+
+
+Settle = Callable[[str, Sequence[Signal], Sequence[Alert]], Sequence[Alert]]
+"""From a rule's id, all signals of one of its groups and the alerts that stand there, merged ones too, to the alerts
+that shall stand there."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An object whose events are to be judged. turn: its place in the order of commits; a replay gives it a new one."""
+
+    object: str
+    turn: int
+
+
+@dataclass(frozen=True)
+class Again:
+    """A rule judged stored events again: of these datasets, since <= time < until, of objects up to a turn."""
+
+    rule_id: str
+    datasets: Sequence[str]
+    since: datetime | None
+    until: datetime | None
+    turn: int
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a part of a detection pass came to.
+
+    again: what the signals replace; None: they are added.
+    marks: (rule, dataset) -> the turn up to which the rule has judged the dataset's objects.
+    owed: (rule, object) where the rule erred; paid: where it had erred, and has now judged.
+    """
+
+    signals: Sequence[Signal] = ()
+    again: Again | None = None
+    marks: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    owed: Sequence[tuple[str, str]] = ()
+    paid: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -194,8 +245,23 @@ class Store(Protocol):
         """
         ...
 
-    def pending(self) -> list[str]:
-        """Objects with events that no detection pass has marked, oldest commit first."""
+    def pending(self, dataset: str, after: int = 0, most: int | None = None) -> list[Pending]:
+        """The first objects of a dataset that have events and a turn after this one, in the order of turns.
+
+        What becomes visible later has a later turn: an object that is committed, and one that a replay adds events to.
+        """
+        ...
+
+    def turn(self) -> int:
+        """The turn of the last object with events; 0 without any."""
+        ...
+
+    def marks(self, dataset: str) -> dict[str, int]:
+        """Up to which turn each rule has judged the dataset's objects."""
+        ...
+
+    def owed(self, dataset: str) -> dict[str, list[str]]:
+        """Rules that erred, and the dataset's objects that they have yet to judge, in the order of turns."""
         ...
 
     def search(
@@ -212,19 +278,21 @@ class Store(Protocol):
         """
         ...
 
-    def mark(
-        self, objects: Sequence[str], signals: Sequence[Signal], alerts: Sequence[Alert], gone: Sequence[str]
-    ) -> None:
-        """End of a detection pass: store signals (again is nothing new) and alerts (same id: updated, state kept),
-        delete the alerts `gone`, mark the objects judged; in one commit."""
+    def mark(self, judged: Judged, settle: Settle) -> set[str]:
+        """End of a part of a detection pass, in one commit: store the signals (again is nothing new, but a newer
+        fingerprint and group count), settle the alerts of every rule and group whose signals changed, note what is owed
+        and how far the rules came (a mark never goes back). Returns the ids of alerts that are new or of another count.
+
+        Nobody else changes signals or alerts while `settle` is asked; it must not use the store.
+        """
         ...
 
     def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
         """All signals of a rule and group, in order of time."""
         ...
 
-    def alerts(self) -> list[Alert]:
-        """All alerts, newest first."""
+    def alerts(self, merged: bool = False) -> list[Alert]:
+        """All alerts, newest first; those that were merged into others only if so asked."""
         ...
 
     def stats(self) -> list[DatasetStats]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from siem import schema
 from siem.parsing.batch import Batch, Parsed, Reject, text_of
 from siem.schema import Query, SourceObject
-from siem.store.contract import Delivery, Hit, LedgerRow, State, Store
+from siem.store.contract import Alert, Delivery, Hit, LedgerRow, Signal, State, Store
 from siem.testing.batches import Document, DocumentBatch
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -80,6 +80,16 @@ def put(
                 writing.add(of, block, "1", unique_ids=block.dataset == TRAIL)
             writing.finish(of, state)
         return writing.commit()
+
+
+def waiting(store: Store, dataset: str = TRAIL, rule: str = "r") -> list[str]:
+    """Objects that a rule has not judged."""
+    return [of.object for of in store.pending(dataset, store.marks(dataset).get(rule, 0))]
+
+
+def as_it_stands(rule: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> Sequence[Alert]:
+    """Settles no alert."""
+    return standing
 
 
 def every(dataset: str) -> Query:

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from siem.parsing.batch import Parsed
-from siem.store.contract import Alert, DatasetStats, Hit, LedgerRow, Signal, State, Store, StoredReject
+from siem.store.contract import DatasetStats, Hit, LedgerRow, State, Store, StoredReject
 from siem.testing.deliveries import (
     FLOW,
     NOW,
@@ -33,34 +32,21 @@ from siem.testing.deliveries import (
     put,
     reject,
     trail,
+    waiting,
 )
+from siem.testing.judging_contract import JudgingContract
 
 
-class StoreContract:
+class StoreContract(JudgingContract):
     """Subclass it; see the module."""
-
-    def opened(self, place: Path) -> Store:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def place(self, tmp_path: Path) -> Path:
-        return tmp_path / "store"
-
-    @pytest.fixture
-    def store(self, place: Path) -> Iterator[Store]:
-        store = self.opened(place)
-        yield store
-        store.close()
 
     # Commits
 
     def test_a_new_store_is_empty(self, store: Store) -> None:
         assert store.ledger() == {}
         assert ids(store) == []
-        assert store.pending() == []
         assert list(store.rejects()) == []
         assert store.stats() == []
-        assert store.alerts() == []
 
     def test_a_commit_makes_events_and_row_visible_in_every_reader(self, store: Store, place: Path) -> None:
         one = delivery("a")
@@ -142,7 +128,7 @@ class StoreContract:
             (State.UNRECOGNISED, "no parser claims it", None, 0, None),
             (State.DENIED, "AccessDenied", TRAIL, 0, None),
         ]
-        assert store.pending() == []
+        assert store.pending(TRAIL) == []
 
     def test_a_row_without_content_gives_way_to_content_and_never_the_other_way(self, store: Store) -> None:
         one = delivery("a")
@@ -216,7 +202,7 @@ class StoreContract:
         rows = put(store, *objects) if together else [row for each in objects for row in put(store, each)]
         assert [(row.events, row.rejects, row.duplicates) for row in rows] == [(3, 1, 0), (3, 1, 3)]
         assert [hit.object for hit in found(store, FLOW)] == [one.source.id] * 3
-        assert store.pending() == [one.source.id]
+        assert waiting(store, FLOW) == [one.source.id]
 
     def test_a_duplicate_that_was_committed_meanwhile_is_found(self, store: Store) -> None:
         one, two = delivery("a"), delivery("b")
@@ -242,7 +228,6 @@ class StoreContract:
     def test_replay_stores_events_and_moves_counts(self, store: Store) -> None:
         one = delivery("a")
         put(store, (one, Parsed(FLOW, flows(one, 2), [reject(2), reject(3), reject(4)])))
-        store.mark([one.source.id], [], [], [])
         better = Parsed(FLOW, flows(one, 1, first=2), [reject(3)], skipped=1)
         assert store.replay(list(store.rejects()), better, NOW, "2") == 1
         row = store.ledger()[one.source.id]
@@ -250,7 +235,6 @@ class StoreContract:
         assert row.last == START + timedelta(seconds=2)
         assert [(stored.reject, stored.parser_version) for stored in store.rejects()] == [(reject(3), "2")]
         assert len(found(store, FLOW)) == 3
-        assert store.pending() == [one.source.id]
 
     def test_replay_again_changes_nothing(self, store: Store) -> None:
         one = delivery("a")
@@ -337,42 +321,6 @@ class StoreContract:
         assert len(documents) == 3
         assert decoded(a)[0] in documents
         assert decoded(b)[0] in documents
-
-    # Detection
-
-    def test_pending_objects_have_events_and_no_mark_oldest_commit_first(self, store: Store) -> None:
-        z, a, empty = delivery("z"), delivery("a"), delivery("empty")
-        put(store, (z, Parsed(TRAIL, trail(z, "e1"))))
-        put(store, (a, Parsed(TRAIL, trail(a, "e2"))), (empty, Parsed(TRAIL, None, [reject(0)])))
-        assert store.pending() == [z.source.id, a.source.id]
-        store.mark([z.source.id], [], [], [])
-        assert store.pending() == [a.source.id]
-
-    def test_signals_are_kept_once_and_come_by_rule_and_group(self, store: Store) -> None:
-        group = {"user.name": "ann", "cloud.account.id": "1"}
-        early = Signal("r", "e2", START, "o", TRAIL, "f", group)
-        late = replace(early, event_id="e1", timestamp=NOW)
-        other = replace(early, group={"user.name": "bob"}, event_id="e9")
-        store.mark([], [late, early, other], [], [])
-        store.mark([], [late, early], [], [])
-        assert store.signals("r", dict(reversed(group.items()))) == [early, late]
-        assert store.signals("r", {"user.name": "bob"}) == [other]
-        assert store.signals("other", group) == []
-
-    def test_an_alert_keeps_its_state_when_it_grows(self, store: Store) -> None:
-        alert = Alert("1", "r", "Title", "high", ("attack.t1078",), {"a": "b"}, START, START, 1, ("e1",), "closed")
-        store.mark([], [], [alert], [])
-        grown = replace(alert, last=NOW, count=2, events=("e1", "e2"), state="open")
-        store.mark([], [], [grown], [])
-        assert store.alerts() == [replace(grown, state="closed")]
-
-    def test_alerts_come_newest_first_until_they_are_gone(self, store: Store) -> None:
-        old = Alert("1", "r", "Title", "low", (), {}, START, START, 1, ("e1",))
-        new = replace(old, id="2", last=NOW)
-        store.mark([], [], [old, new], [])
-        assert store.alerts() == [new, old]
-        store.mark([], [], [], ["2", "unknown"])
-        assert store.alerts() == [old]
 
     # Sums
 

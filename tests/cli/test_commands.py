@@ -107,6 +107,26 @@ def test_the_whole_path_and_again(samples: Path, tmp_path: Path) -> None:
     assert siem("rejects", "list", *store).stdout == b""
 
 
+def test_rules_that_are_run_alone_or_refused_for_a_while_miss_nothing(samples: Path, tmp_path: Path) -> None:
+    content, store = tmp_path / "mine", ("--store", tmp_path / "store")
+    rule = content / "detections" / "login.yml"
+    rule.parent.mkdir(parents=True)
+    rule.write_text(RULE.replace("condition: selection", "condition: selektion"))
+    other = tmp_path / "other.yml"
+    other.write_text(RULE.replace("eventName", "awsRegion"))
+    siem("ingest", samples / LOGINS, *store)
+    assert b" 0 matches" in siem("detect", "--rules", other, *store).stderr
+    assert b"refused: " in siem("detect", "--content", content, *store).stderr
+    rule.write_text(RULE)
+    assert b"1 objects, " in siem("detect", "--content", content, *store).stderr
+    found = lines(siem("alerts", "list", *store))
+    assert sum(alert["count"] for alert in found if alert["title"] == "A console login") == 4
+    assert b"0 objects, 1 rules" in siem("detect", "--rules", rule, *store).stderr
+    rule.write_text(RULE.replace("ConsoleLogin", "NoSuchCall"))
+    siem("detect", "--content", content, "--since", "2000-01-01", *store)
+    assert "A console login" not in {alert["title"] for alert in lines(siem("alerts", "list", *store))}
+
+
 def test_shipped_rules_pass_their_own_cases() -> None:
     assert b", 0 failed" in siem("rules", "test").stderr
     assert b", 0 refused" in siem("rules", "check").stderr

@@ -126,6 +126,17 @@ def test_every_error_of_every_file_is_told_with_its_line(tmp_path: Path) -> None
     ]
 
 
+def test_rules_that_are_refused_are_withheld_by_the_keys_that_they_would_have(tmp_path: Path) -> None:
+    bad = "title: T\nlogsource: {}\ndetection: text\n"
+    good = "title: T\nname: good\nlogsource: {}\ndetection: {s: {f: x}, condition: s}\n"
+    texts = [f"id: 5\nname: called\n{bad}", f"id: other\nname: x\n{bad}", bad, "- a\n", f"name: good\n{bad}", good]
+    written(tmp_path, "a.yml", "---\n".join(texts))
+    written(tmp_path, "b.yml", "title: [unclosed\n")
+    rules = load_rules([tmp_path])
+    assert [rule.key for rule in rules.rules] == ["good"]
+    assert rules.withheld == {"called", "other", "a.yml#3", "a.yml#4"}
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("siem.testing.store_contract")
+pytest.register_assert_rewrite("siem.testing.store_contract", "siem.testing.judging_contract")

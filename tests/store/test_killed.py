@@ -63,7 +63,9 @@ def test_the_undisturbed_run_is_as_it_should_be(undisturbed: list[dict[str, Any]
         "same": (60, 60, 0, 0, 60),
     }
     assert len(undisturbed[-1]["events"]) == 250 + 1 + 60
-    assert len(undisturbed[-1]["pending"]) == 2  # neither the judged one nor the one with duplicates alone
+    assert (
+        len(undisturbed[-1]["pending"]) == 2
+    )  # the replayed one; neither the judged nor the one with duplicates alone
 
 
 @pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.slow)])

@@ -12,8 +12,9 @@ import pytest
 from siem.errors import ConfigError, Unavailable
 from siem.parsing.batch import Parsed
 from siem.store import open_store
+from siem.store.contract import Judged
 from siem.store.embedded import EmbeddedStore
-from siem.testing.deliveries import FLOW, NOW, TRAIL, delivery, flows, found, ids, put, reject, trail
+from siem.testing.deliveries import FLOW, NOW, TRAIL, as_it_stands, delivery, flows, found, ids, put, reject, trail
 
 
 def ledger_of(folder: Path, *statements: str) -> Path:
@@ -89,7 +90,7 @@ def test_a_ledger_that_another_process_holds_is_unavailable_and_the_commit_can_b
     with pytest.raises(Unavailable, match=r"store.*another process"):
         put(store, (one, parsed))
     with pytest.raises(Unavailable, match="another process"):
-        store.mark([one.source.id], [], [], [])
+        store.mark(Judged(), as_it_stands)
     assert list((tmp_path / "store" / "events").rglob("*.parquet")) == []
     assert ids(store) == []
     other.execute("ROLLBACK")

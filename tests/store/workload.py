@@ -11,9 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from siem.parsing.batch import Parsed
-from siem.store.contract import Signal, State, Store
+from siem.store.contract import Judged, Signal, State, Store
 from siem.store.embedded import EmbeddedStore, writing
-from siem.testing.deliveries import FLOW, NOW, START, TRAIL, delivery, flows, found, put, reject, trail
+from siem.testing.deliveries import (
+    FLOW,
+    NOW,
+    START,
+    TRAIL,
+    as_it_stands,
+    delivery,
+    flows,
+    found,
+    put,
+    reject,
+    trail,
+    waiting,
+)
 
 MIDNIGHT = START + timedelta(hours=14)
 
@@ -58,7 +71,8 @@ def commits(store: Store) -> Iterator[None]:
     ]:
         store.replay(stored, Parsed(TRAIL, trail(a, "e0", "new"), [reject(5)]), NOW, "2")
     yield
-    store.mark([a.source.id], [Signal("rule", "e0", START, a.source.id, TRAIL, "f", {"user": "ann"})], [], [])
+    signal_ = Signal("rule", "e5", START, big.source.id, TRAIL, "f", {"user": "ann"})
+    store.mark(Judged([signal_], marks={("rule", TRAIL): store.pending(TRAIL)[0].turn}), as_it_stands)
     yield
 
 
@@ -68,7 +82,7 @@ def state(store: Store) -> dict[str, Any]:
         "ledger": store.ledger(),
         "events": [*found(store, TRAIL, documents=True), *found(store, FLOW, documents=True)],
         "rejects": list(store.rejects()),
-        "pending": store.pending(),
+        "pending": [*waiting(store, TRAIL, "rule"), *waiting(store, FLOW, "rule")],
         "signals": store.signals("rule", {"user": "ann"}),
         "stats": [replace(sums, bytes=0) for sums in store.stats()],
     }

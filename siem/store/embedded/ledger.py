@@ -13,7 +13,7 @@ from siem.errors import ConfigError
 APPLICATION = 0x48494E4F
 """`PRAGMA application_id`: tells our file from any other SQLite file."""
 
-VERSION = 1
+VERSION = 2
 """`PRAGMA user_version`: raise it with every change of the tables."""
 
 TABLES = """
@@ -27,12 +27,12 @@ CREATE TABLE objects (
     records INTEGER NOT NULL, events INTEGER NOT NULL, rejects INTEGER NOT NULL,
     skipped INTEGER NOT NULL, duplicates INTEGER NOT NULL,
     first INTEGER, last INTEGER, reason TEXT, committed INTEGER NOT NULL,
-    judged INTEGER NOT NULL DEFAULT 0,
+    turn INTEGER NOT NULL UNIQUE,                -- order of detection: of commits, and of replays that added events
     CHECK (records = events + rejects + skipped), CHECK (duplicates <= events)
 );
 CREATE INDEX objects_by_commit ON objects (sequence);
 CREATE INDEX objects_by_bytes ON objects (sha256, dataset);
-CREATE INDEX objects_unjudged ON objects (position) WHERE judged = 0 AND events > duplicates;
+CREATE INDEX objects_to_judge ON objects (dataset, turn) WHERE events > duplicates;
 CREATE INDEX objects_with_rejects ON objects (position) WHERE rejects > 0;
 CREATE TABLE files (
     name TEXT PRIMARY KEY,                       -- below the store's folder
@@ -51,14 +51,19 @@ CREATE INDEX rejects_by_object ON rejects (object, ordinal);
 CREATE TABLE signals (
     rule_id TEXT NOT NULL, event_id TEXT NOT NULL, timestamp INTEGER NOT NULL, object TEXT NOT NULL,
     dataset TEXT NOT NULL, fingerprint TEXT NOT NULL, grouping TEXT NOT NULL,
-    PRIMARY KEY (rule_id, event_id)
+    PRIMARY KEY (rule_id, event_id, timestamp)
 ) WITHOUT ROWID;
 CREATE INDEX signals_by_group ON signals (rule_id, grouping, timestamp);
 CREATE TABLE alerts (
     id TEXT PRIMARY KEY, rule_id TEXT NOT NULL, title TEXT NOT NULL, level TEXT NOT NULL, tags TEXT NOT NULL,
     grouping TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
-    events TEXT NOT NULL, state TEXT NOT NULL
+    events TEXT NOT NULL, state TEXT NOT NULL, merged_into TEXT
 ) WITHOUT ROWID;
+CREATE INDEX alerts_by_group ON alerts (rule_id, grouping);
+CREATE TABLE marks (
+    rule_id TEXT NOT NULL, dataset TEXT NOT NULL, turn INTEGER NOT NULL, PRIMARY KEY (rule_id, dataset)
+) WITHOUT ROWID;
+CREATE TABLE owed (rule_id TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (rule_id, object)) WITHOUT ROWID;
 """
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from siem.store.contract import DatasetStats, LedgerRow, State
+from siem.store.contract import DatasetStats, LedgerRow, Pending, State
 from siem.store.embedded.ledger import as_bytes
 from siem.store.embedded.times import micros, micros_or_none, moment_or_none
 
@@ -18,6 +18,7 @@ COLUMNS = (
     " first, last, reason, committed"
 )
 THESE = "(SELECT value FROM json_each(?))"
+NEXT_TURN = "(SELECT coalesce(max(turn), 0) + 1 FROM objects)"
 
 LASTING = frozenset((State.COMMITTED, State.DAMAGED, State.EXPIRED))
 """States that stand. Any other (denied, failed, …) gives way to a later commit that has the object's content."""
@@ -76,9 +77,9 @@ def put(connection: sqlite3.Connection, row: LedgerRow, unique_ids: bool, number
     connection.execute("DELETE FROM rejects WHERE object = ?", (row.object,))
     connection.execute("DELETE FROM objects WHERE object = ?", (row.object,))
     connection.execute(
-        "INSERT INTO objects (sequence, unique_ids, object, bucket, key, version, sha256, bytes, state, dataset,"
+        "INSERT INTO objects (turn, sequence, unique_ids, object, bucket, key, version, sha256, bytes, state, dataset,"
         " records, events, rejects, skipped, duplicates, first, last, reason, committed) VALUES"
-        " (?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        f" ({NEXT_TURN}, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
         " CAST(? AS TEXT), ?)",
         (
             *(number, unique_ids, row.object, as_bytes(row.bucket), as_bytes(row.key), as_bytes(row.version)),
@@ -163,10 +164,19 @@ def names(connection: sqlite3.Connection) -> set[str]:
     return set(_names(connection.execute("SELECT name FROM files")))
 
 
-def pending(connection: sqlite3.Connection) -> list[str]:
-    return _names(
-        connection.execute("SELECT object FROM objects WHERE judged = 0 AND events > duplicates ORDER BY position")
+def pending(connection: sqlite3.Connection, dataset: str, after: int, most: int | None) -> list[Pending]:
+    found = connection.execute(
+        "SELECT object, turn FROM objects WHERE dataset = ? AND turn > ? AND events > duplicates ORDER BY turn LIMIT ?",
+        (dataset, after, -1 if most is None else most),
     )
+    return [Pending(object_, turn) for object_, turn in found]
+
+
+def turn(connection: sqlite3.Connection) -> int:
+    """The turn of the last object with events; 0 without any."""
+    last = "SELECT turn FROM objects WHERE events > duplicates ORDER BY turn DESC LIMIT 1"
+    found: int = connection.execute(f"SELECT coalesce(({last}), 0)").fetchone()[0]
+    return found
 
 
 def stats(connection: sqlite3.Connection) -> Iterator[DatasetStats]:

@@ -99,7 +99,7 @@ def _moved(ledger: sqlite3.Connection, settling: Settling, what: Replay) -> int:
     first, last = (None if not ends else micros(ends[which]) for which in ("min", "max"))
     ledger.execute(
         "UPDATE objects SET sequence = ?, records = records + ?, events = events + ?, rejects = rejects + ?,"
-        " skipped = skipped + ?, duplicates = duplicates + ?, judged = judged AND ? = 0,"
+        f" skipped = skipped + ?, duplicates = duplicates + ?, turn = iif(? > 0, {objects.NEXT_TURN}, turn),"
         " first = min(ifnull(first, ?), ifnull(?, first)), last = max(ifnull(last, ?), ifnull(?, last))"
         " WHERE object = ?",
         (

@@ -16,13 +16,13 @@ import pyarrow as pa
 
 from siem.parsing.batch import Parsed
 from siem.schema import Query
-from siem.store.contract import Alert, DatasetStats, Hit, LedgerRow, Signal, StoredReject
+from siem.store.contract import Alert, DatasetStats, Hit, Judged, LedgerRow, Pending, Settle, Signal, StoredReject
 from siem.store.embedded import judgements, rejects
 from siem.store.embedded.documents import documents as rebuilt
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make, remove, rows_at
 from siem.store.embedded.ledger import Ledger, immediate
-from siem.store.embedded.objects import names, pending, readable, rows, stats
+from siem.store.embedded.objects import names, pending, readable, rows, stats, turn
 from siem.store.embedded.replaying import Replay, replay
 from siem.store.embedded.times import moment
 from siem.store.embedded.trouble import told
@@ -105,9 +105,21 @@ class EmbeddedStore:
             finally:
                 connection.close()
 
-    def pending(self) -> list[str]:
+    def pending(self, dataset: str, after: int = 0, most: int | None = None) -> list[Pending]:
         with self._reading() as connection:
-            return pending(connection)
+            return pending(connection, dataset, after, most)
+
+    def turn(self) -> int:
+        with self._reading() as connection:
+            return turn(connection)
+
+    def marks(self, dataset: str) -> dict[str, int]:
+        with self._reading() as connection:
+            return judgements.marks(connection, dataset)
+
+    def owed(self, dataset: str) -> dict[str, list[str]]:
+        with self._reading() as connection:
+            return judgements.owed(connection, dataset)
 
     def search(
         self,
@@ -127,22 +139,17 @@ class EmbeddedStore:
             for batch in self._engine.hits(query, where.files, where.columns, objects, since, until, wanted, most):
                 yield from self._hits(query.dataset, pa.table(batch), wanted)
 
-    def mark(
-        self, objects: Sequence[str], signals: Sequence[Signal], alerts: Sequence[Alert], gone: Sequence[str]
-    ) -> None:
+    def mark(self, judged: Judged, settle: Settle) -> set[str]:
         with self._reading() as connection, immediate(connection):
-            judgements.put_signals(connection, signals)
-            judgements.put_alerts(connection, alerts)
-            judgements.remove_alerts(connection, gone)
-            judgements.mark(connection, objects)
+            return judgements.mark(connection, judged, settle)
 
     def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
         with self._reading() as connection:
-            return judgements.signals(connection, rule_id, group)
+            return judgements.signals(connection, rule_id, judgements.grouping(group))
 
-    def alerts(self) -> list[Alert]:
+    def alerts(self, merged: bool = False) -> list[Alert]:
         with self._reading() as connection:
-            return judgements.alerts(connection)
+            return judgements.alerts(connection, merged)
 
     def stats(self) -> list[DatasetStats]:
         with self._reading() as connection:

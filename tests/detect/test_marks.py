@@ -1,0 +1,92 @@
+"""How far each rule has judged, and what it owes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from watched import MINUTE, OTHER, RULE, SECOND, Faulty, Watch, written
+
+from siem.detect.passes import again, detect
+from siem.detect.sources import Sources
+from siem.testing.deliveries import START, TRAIL, delivery
+
+
+def test_a_pass_of_some_rules_leaves_the_others_their_objects(watch: Watch, tmp_path: Path) -> None:
+    other = written(tmp_path, RULE.replace("name: login", "name: other").replace("ConsoleLogin", "DeleteTrail"))
+    watch.login("one", "a")
+    detect(watch.store, other, watch.sources)
+    watch.detect()
+    assert watch.alert.events == ("a",)
+
+
+def test_a_rule_that_is_run_alone_sees_what_it_has_not_judged_and_takes_nothing_from_others(
+    watch: Watch, tmp_path: Path
+) -> None:
+    other = written(tmp_path, OTHER)
+    watch.login("one", "a")
+    watch.login("two", "b", action="DeleteTrail")
+    watch.detect()
+    assert detect(watch.store, other, watch.sources).signals == 1
+    assert detect(watch.store, other, watch.sources).objects == 0
+    assert detect(watch.store, [*watch.rules, *other], watch.sources, everything=True).objects == 2
+    assert sorted(alert.rule_id for alert in watch.alerts) == ["login", "other"]
+
+
+def test_a_new_rule_among_all_is_not_owed_the_past(watch: Watch, tmp_path: Path) -> None:
+    other = written(tmp_path, OTHER)
+    watch.login("one", "a", action="DeleteTrail")
+    detect(watch.store, watch.rules, watch.sources, everything=True)
+    rules = [*watch.rules, *other]
+    assert detect(watch.store, rules, watch.sources, everything=True).objects == 0
+    watch.login("two", "b", action="DeleteTrail", start=START + MINUTE)
+    detect(watch.store, rules, watch.sources, everything=True)
+    assert watch.alert.events == ("b",)
+
+
+def test_a_rule_that_was_withheld_sees_what_it_missed(watch: Watch, tmp_path: Path) -> None:
+    other = written(tmp_path, OTHER)
+    watch.login("one", "a")
+    detect(watch.store, watch.rules, watch.sources, everything=True)
+    for number, id_ in enumerate("bc"):
+        watch.login(id_, id_, action="DeleteTrail", start=START + number * SECOND)
+        detect(watch.store, watch.rules, watch.sources, everything=True, withheld=["other"])
+    done = detect(watch.store, [*watch.rules, *other], watch.sources, everything=True)
+    assert (done.objects, done.signals) == (2, 2)
+
+
+def test_objects_without_a_parser_wait_for_one(watch: Watch) -> None:
+    watch.login("one", "a")
+    assert detect(watch.store, watch.rules, Sources({}, {}), everything=True).objects == 0
+    assert again(watch.store, watch.rules, Sources({}, {}), None, None).signals == 0
+    assert detect(watch.store, watch.rules, watch.sources, everything=True).signals == 1
+
+
+def test_what_a_rule_erred_on_is_owed_until_it_is_judged(watch: Watch, faulty: Faulty, tmp_path: Path) -> None:
+    rules = [*watch.rules, *written(tmp_path, OTHER)]
+    for number in range(20):
+        watch.login(str(number), f"e{number:02}", start=START + number * SECOND)
+    watch.login("deleted", "d", action="DeleteTrail")
+    bad = delivery("7").source.id
+    faulty.poison = frozenset((bad,))
+    done = detect(faulty, rules, watch.sources)
+    assert (done.owed, done.errors) == ({"login": 21}, {"login": "this object cannot be searched"})
+    assert [alert.rule_id for alert in watch.alerts] == ["other"]  # it is not disturbed
+    done = detect(faulty, rules, watch.sources)
+    assert (done.owed, done.signals, list(done.errors)) == ({"login": 1}, 19, ["login"])
+    watch.login("20", "e20", start=START + 20 * SECOND)
+    done = detect(faulty, rules, watch.sources)
+    assert (done.owed, done.signals) == ({"login": 1}, 1)  # what comes later is judged
+    faulty.poison = frozenset()
+    done = detect(faulty, rules, watch.sources)
+    assert (done.owed, done.signals, done.errors) == ({}, 1, {})
+    assert {alert.rule_id: alert.count for alert in watch.alerts} == {"login": 21, "other": 1}
+
+
+def test_a_rule_that_errs_on_everything_gives_up_for_this_pass(watch: Watch, faulty: Faulty) -> None:
+    for number in range(40):
+        watch.login(str(number), f"e{number:02}", start=START + number * SECOND)
+    faulty.poison = frozenset(of.object for of in watch.store.pending(TRAIL))
+    for _ in range(3):
+        assert detect(faulty, watch.rules, watch.sources).owed == {"login": 40}
+    faulty.poison = frozenset()
+    assert detect(faulty, watch.rules, watch.sources).signals == 40
