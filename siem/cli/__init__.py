@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 import pyarrow as pa
 import typer
 
 from siem import __version__
 from siem.cli import alerts, demo, detect, ingest, parse, rejects, rules, store
-from siem.cli.output import errors
-from siem.errors import SiemError
+from siem.cli.output import tell
+from siem.cli.streams import Closed, guard
+from siem.errors import SiemError, Unavailable, UsageError
 
 app = typer.Typer(
     name="siem",
@@ -39,17 +40,49 @@ def version() -> None:
     sys.stdout.write(f"hinomi {__version__}\n")
 
 
+WrongCall: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What a call that cannot be understood raises; Typer brings its own click, or not, by its version."""
+
+INTERRUPTED = 130
+
+
 def main() -> None:
-    """Run a command; an error that we know is one line on stderr and its exit code."""
     pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own returns pages early: 1.6 × the time
+    guard()
+    sys.exit(ended(sys.argv[1:]))
+
+
+def ended(arguments: list[str]) -> int:
+    """Run a command; returns its exit code. An error that we know is one line on stderr, never a traceback."""
     try:
-        app(args=list(spread(sys.argv[1:])))
+        try:
+            code = app(args=list(spread(arguments)), prog_name="siem", standalone_mode=False)
+        finally:
+            sys.stdout.flush()
+    except Closed:
+        return 0
     except SiemError as error:
-        errors.print(f"siem: {error}")
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        tell(f"siem: {error}")
+        return error.exit_code
+    except WrongCall as error:
+        return wrong(error)
+    except typer.Abort:
+        return INTERRUPTED
+    except OSError as error:
+        tell(f"siem: {error}")
+        return Unavailable.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def wrong(error: Any) -> int:
+    """A call that cannot be understood: how to call it, and what is wrong."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message().splitlines()
+    if context is not None and len(message) == 1:  # else it is the whole help
+        message = [context.get_usage(), *message, f"Try '{context.command_path} --help'."]
+    for line in message:
+        tell(line)
+    return UsageError.exit_code
 
 
 def spread(arguments: Iterable[str]) -> Iterable[str]:

@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from siem.cli import options
 from siem.cli.ingest import line as ingested_line
-from siem.cli.output import errors, plain, results, table
+from siem.cli.output import plain, progress, results, table, tell
 from siem.detect.passes import detect
 from siem.run.content import shipped_content
 from siem.run.ingest import ingest
@@ -33,13 +32,13 @@ def demo(
     samples = shipped_content() / "samples"
     kept = open_store(folder)
     try:
-        with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True) as shown:
+        with progress() as shown:
             task = shown.add_task("reading the sample bucket")
             parsers = options.registry(None)
             places = [str(samples / "bucket"), str(samples / "cloudtrail-invictus")]
             done = ingest(
                 places, kept, parsers, settings, options.now,
-                lambda so_far: shown.update(task, description=ingested_line(so_far)),
+                lambda so_far: shown.update(task, description=plain(ingested_line(so_far))),
             )  # fmt: skip
             shown.update(task, description="running the detections")
             passed = detect(kept, options.rules(None, None).rules, options.sources(None), everything=True)
@@ -47,9 +46,9 @@ def demo(
     finally:
         kept.close()
     if done.objects or passed.objects:
-        errors.print(f"Read {ingested_line(done)}.")
+        tell(f"Read {ingested_line(done)}.")
     else:
-        errors.print(f"Nothing changed: all {done.known:,} objects were read and judged before.")
+        tell(f"Nothing changed: all {done.known:,} objects were read and judged before.")
 
 
 def _report(store: Store, out: Console, folder: Path) -> None:
@@ -68,10 +67,10 @@ def _report(store: Store, out: Console, folder: Path) -> None:
         out.print(f"  {plain(key)}")
     _alerts(store.alerts(), out)
     out.print(Text("\nWhere to look next", style="bold"))
-    out.print(f"  The data lies in {folder}. Try:")
+    out.print(f"  The data lies in {plain(folder)}. Try:")
     for command in ("store stats", "alerts list", "rejects list"):
-        out.print(f"  siem {command} --store {folder}")
-    out.print(f"  siem hunt detections --store {folder}")
+        out.print(f"  siem {command} --store {plain(folder)}")
+    out.print(f"  siem hunt detections --store {plain(folder)}")
 
 
 def _alerts(alerts: list[Alert], out: Console) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from siem.cli import options
-from siem.cli.output import errors, write
+from siem.cli.output import tell, write
 from siem.config import Settings
 from siem.detect.hunting import Hunt, Match, Record, any_json
 from siem.detect.passes import Passed, Span, again, detect, hits
@@ -56,10 +56,10 @@ def detect_command(
     finally:
         kept.close()
     for key, reason in done.errors.items():
-        errors.print(f"failed: {key}: {reason}")
+        tell(f"failed: {key}: {reason}")
     for key, count in done.owed.items():
-        errors.print(f"owed: {key}: {count:,} objects are not judged yet; the next pass tries again")
-    errors.print(line(done, len(found.rules)))
+        tell(f"owed: {key}: {count:,} objects are not judged yet; the next pass tries again")
+    tell(line(done, len(found.rules)))
 
 
 def line(done: Passed, rules: int) -> str:
@@ -152,7 +152,7 @@ class Files:
 
     def _fail(self, error: ContentError) -> None:
         self.failed.append(error)
-        errors.print(str(error))
+        tell(str(error))
 
 
 def stored(
@@ -167,7 +167,7 @@ def stored(
                     yield Match(rule, hit.event_id, text_of(hit.timestamp))
             except ContentError as error:
                 failed.append(error)
-                errors.print(f"failed: {rule.key}: {error}")
+                tell(f"failed: {rule.key}: {error}")
     finally:
         kept.close()
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from siem.cli import options
-from siem.cli.output import errors
+from siem.cli.output import plain, progress, tell
 from siem.run.ingest import Ingested, ingest
 from siem.store import open_store
 
@@ -23,7 +22,7 @@ def command(
     parsers = options.registry(settings.content)
     kept = open_store(settings.store)
     try:
-        with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=errors, transient=True) as shown:
+        with progress() as shown:
             task = shown.add_task("reading")
             done = ingest(
                 places,
@@ -31,11 +30,11 @@ def command(
                 parsers,
                 settings,
                 options.now,
-                lambda so_far: shown.update(task, description=line(so_far)),
+                lambda so_far: shown.update(task, description=plain(line(so_far))),
             )
     finally:
         kept.close()
-    errors.print(line(done))
+    tell(line(done))
 
 
 def line(done: Ingested) -> str:

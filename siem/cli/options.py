@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from siem.cli.output import Format, errors
+from siem.cli.output import Format, tell
 from siem.config import Settings, load_settings
 from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
@@ -33,7 +33,7 @@ def settings(store: str | None = None, content: Path | None = None) -> Settings:
 def registry(content: Path | None) -> Registry:
     """All parsers; one that cannot be used is told on stderr and disturbs no other."""
     found, problems = load_registry(content)
-    tell(problems)
+    refused(problems)
     return found
 
 
@@ -44,7 +44,7 @@ def rules(paths: list[Path] | None, content: Path | None) -> RuleSet:
         UsageError: a path does not exist.
     """
     found = load_rules(rule_paths(paths, content))
-    tell(found.refused)
+    refused(found.refused)
     return found
 
 
@@ -59,9 +59,9 @@ def sources(content: Path | None) -> Sources:
     return Sources.of(registry(content))
 
 
-def tell(problems: tuple[ContentError, ...] | list[ContentError]) -> None:
+def refused(problems: tuple[ContentError, ...] | list[ContentError]) -> None:
     for problem in problems:
-        errors.print(f"refused: {problem}")
+        tell(f"refused: {problem}")
 
 
 def moment(text: str | None) -> datetime | None:

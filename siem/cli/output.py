@@ -11,23 +11,35 @@ from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from siem.parsing.batch import text_of
 
-errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-"""Where everything goes that is not a result."""
+errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+"""Where everything goes that is not a result: by `tell`, and by progress bars."""
 
 PADDING = 2
 PIPE_WIDTH = 160
 """Columns of a table that goes into a pipe."""
 
 
+def progress() -> Progress:
+    """What a command is at, while it is: a line on stderr, on terminals only. Its description is text."""
+    description = TextColumn("{task.description}", markup=False)
+    return Progress(SpinnerColumn(), description, console=errors, transient=True)
+
+
 def results() -> Console:
     """Where tables and texts for people go."""
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Console(highlight=False, markup=False, width=width, soft_wrap=False)
+    return Console(highlight=False, markup=False, emoji=False, width=width, soft_wrap=False)
+
+
+def tell(message: object) -> None:
+    """A line on stderr. Whatever log data or a file's name brings into it is text."""
+    errors.print(plain(str(message)))
 
 
 class Format(StrEnum):

@@ -12,7 +12,8 @@ from typing import Annotated, BinaryIO
 import typer
 
 from siem.cli import options
-from siem.cli.output import encoded, errors
+from siem.cli.output import encoded, tell
+from siem.cli.streams import output
 from siem.errors import Denied, Gone, UsageError
 from siem.intake.objects import objects
 from siem.run.ingest import collector_off
@@ -38,8 +39,8 @@ def parse(
     if dataset is not None and dataset not in parsers.parsers:
         raise UsageError(f"no parser makes {dataset}; there are: {', '.join(sorted(parsers.parsers))}")
     with ExitStack() as stack, collector_off():
-        refused = stack.enter_context(rejects.open("wb")) if rejects else None
-        told = stack.enter_context(summary.open("wb")) if summary else None
+        refused = stack.enter_context(output(rejects)) if rejects else None
+        told = stack.enter_context(output(summary)) if summary else None
         for file in files:
             for source, opener in objects(file, settings.limits, key):
                 try:
@@ -74,7 +75,7 @@ def _write(reading: Reading, refused: BinaryIO | None) -> None:
 def _sum_up(reading: Reading, told: BinaryIO | None) -> None:
     tally = reading.tally
     if reading.state is not State.COMMITTED:
-        errors.print(f"{reading.source.key}: {reading.state.value}: {reading.reason}")
+        tell(f"{reading.source.key}: {reading.state.value}: {reading.reason}")
     if told is None:
         return
     row = {

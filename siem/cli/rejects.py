@@ -7,7 +7,7 @@ from base64 import b64encode
 import typer
 
 from siem.cli import options
-from siem.cli.output import errors, write
+from siem.cli.output import tell, write
 from siem.run.replay import replay
 from siem.store import open_store
 from siem.store.contract import StoredReject
@@ -52,4 +52,4 @@ def replay_(store: options.StoreOption = None, content: options.ContentOption = 
         done = replay(kept, parsers, settings.limits, options.now)
     finally:
         kept.close()
-    errors.print(f"{done.tried:,} rejects parsed again: {done.events:,} are events now, {done.left:,} are left")
+    tell(f"{done.tried:,} rejects parsed again: {done.events:,} are events now, {done.left:,} are left")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from siem.cli import options
-from siem.cli.output import errors, write
+from siem.cli.output import tell, write
 from siem.detect.sources import Sources
 from siem.run.cases import cases, verdict
 from siem.sigma import Rule, datasets_of
@@ -27,8 +27,8 @@ def check(paths: Paths = None, content: options.ContentOption = None) -> None:
     problems = len(found.refused)
     for rule in found.rules:
         for problem in doubts(rule, sources):
-            errors.print(f"warning: {rule.file}:{rule.line}: {problem}")
-    errors.print(f"{len(found.rules)} rules are good, {problems} refused")
+            tell(f"warning: {rule.file}:{rule.line}: {problem}")
+    tell(f"{len(found.rules)} rules are good, {problems} refused")
     if problems:
         raise typer.Exit(1)
 
@@ -90,7 +90,7 @@ def run_cases(
     registry = options.registry(settings.content)
     sources = Sources.of(registry)
     own, problems = cases(found.rules, sources)
-    options.tell(problems)
+    options.refused(problems)
     verdicts = [verdict(case, registry, sources) for case in own]
     rows = [
         {
@@ -106,6 +106,6 @@ def run_cases(
     ]
     write(rows, ("ok", "case", "expected", "matched", "why"), form)
     failed = sum(not v.ok for v in verdicts)
-    errors.print(f"{len(verdicts)} cases of {len(found.rules)} rules, {failed} failed")
+    tell(f"{len(verdicts)} cases of {len(found.rules)} rules, {failed} failed")
     if failed or problems or found.refused:
         raise typer.Exit(1)

@@ -20,3 +20,11 @@ def siem(*arguments: object, cwd: Path | None = None, code: int = 0) -> subproce
 def lines(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
     """What it printed, as NDJSON."""
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def shell(line: str, code: int = 0) -> subprocess.CompletedProcess[bytes]:
+    """A line for bash with `siem` in it; the command, not what reads it, has to end with this code."""
+    command = f'siem() {{ {sys.executable} -m siem "$@"; }}\n{line}\nexit "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert done.returncode == code, done.stderr.decode()
+    return done
