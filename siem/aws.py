@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,11 @@ DENIED = frozenset({"403", "AccessDenied", "AllAccessDisabled", "InvalidObjectSt
 
 @dataclass(frozen=True)
 class Listed:
-    """An object in a listing; `size` in bytes as stored."""
+    """An object in a listing; `size` in bytes as stored, `modified` (aware) by S3's clock."""
 
     key: str
     size: int
+    modified: datetime
 
 
 class S3:
@@ -76,7 +78,7 @@ class S3:
         try:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for entry in page.get("Contents", ()):
-                    yield Listed(entry["Key"], entry["Size"])
+                    yield Listed(entry["Key"], entry["Size"], entry["LastModified"])
         except (BotoCoreError, ClientError) as error:
             problem = in_our_words(error, f"s3://{bucket}/{prefix}")
             if isinstance(problem, Denied | Gone):

@@ -11,6 +11,9 @@ from siem.cli.output import plain, progress, tell
 from siem.run.ingest import Ingested, ingest
 from siem.store import open_store
 
+CHANGED_TOLD = 20
+"""Objects with other bytes than before that are named."""
+
 
 def command(
     places: Annotated[list[str], typer.Argument(metavar="PLACE…", help="Files, folders, s3://BUCKET[/PREFIX].")],
@@ -34,7 +37,14 @@ def command(
             )
     finally:
         kept.close()
-    tell(line(done))
+    for place in done.empty:
+        tell(f"no objects in {place}")
+    for source in done.changed[:CHANGED_TOLD]:
+        tell(f"changed: {source}: other bytes than the ledger knows under this key; taken in as {source.version}")
+    if len(done.changed) > CHANGED_TOLD:
+        tell(f"changed: {len(done.changed) - CHANGED_TOLD:,} more")
+    if done.objects or done.known or not done.empty:
+        tell(line(done))
 
 
 def line(done: Ingested) -> str:

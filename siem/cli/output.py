@@ -28,7 +28,7 @@ PIPE_WIDTH = 160
 def progress() -> Progress:
     """What a command is at, while it is: a line on stderr, on terminals only. Its description is text."""
     description = TextColumn("{task.description}", markup=False)
-    return Progress(SpinnerColumn(), description, console=errors, transient=True)
+    return Progress(SpinnerColumn(), description, console=errors, transient=True, disable=not errors.is_terminal)
 
 
 def results() -> Console:

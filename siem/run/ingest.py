@@ -9,9 +9,10 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
+from pathlib import Path
 
 from siem.config import Settings
 from siem.errors import Denied, Gone
@@ -27,11 +28,23 @@ ASKED = 1_000
 """Objects that the ledger is asked for at a time."""
 
 
+NOT_HAD = (State.DENIED, State.GONE, State.FAILED)
+"""Of objects that every run tries again."""
+
+VERSION_DIGITS = 16
+
+
 @dataclass
 class Ingested:
-    """What a run did. `known`: objects that were in the ledger already and were left alone."""
+    """What a run did.
+
+    known: objects that were in the ledger already and were left alone. changed: objects whose key was in the ledger
+    with other bytes; they are new ones. empty: places without any object.
+    """
 
     known: int = 0
+    changed: list[SourceObject] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
     states: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)  # by dataset, without duplicates
     rejects: int = 0
@@ -41,8 +54,12 @@ class Ingested:
     def objects(self) -> int:
         return self.states.total()
 
-    def add(self, rows: Iterable[LedgerRow]) -> None:
+    def add(self, rows: Iterable[LedgerRow], committed: datetime) -> None:
+        """The rows of a commit; those that somebody else committed meanwhile are known ones."""
         for row in rows:
+            if row.committed != committed and row.state not in NOT_HAD:
+                self.known += 1
+                continue
             self.states[row.state.value] += 1
             self.rejects += row.rejects
             self.duplicates += row.duplicates
@@ -65,13 +82,19 @@ def ingest(
         Unavailable: store or bucket are away; what was committed stays, and a new run goes on from there.
     """
     done = Ingested()
+    own = Path(settings.store).expanduser().resolve()  # the store's own files are no logs
     with collector_off():
         for place in places:
-            work = _new(objects(place, settings.limits), store, registry, done)
+            listed = objects(place, settings.limits, without=own)
+            if (one := next(listed, None)) is None:
+                done.empty.append(place)
+                continue
+            work = _new(chain([one], listed), store, registry, done)
             while first := next(work, None):
-                with store.writing(now()) as writing:
-                    _gather(first, work, writing, registry, settings, now())
-                    done.add(writing.commit())
+                when = now()
+                with store.writing(when) as writing:
+                    _gather(first, work, writing, registry, settings, when)
+                    done.add(writing.commit(), when)
                 progress(done)
                 gc.collect(0)
     return done
@@ -97,15 +120,35 @@ def _new(work: Iterator[Work], store: Store, registry: Registry, done: Ingested)
             row = rows.get(source.id)
             if row is None or _to_be_read_again(row, registry):
                 yield source, opener
+            elif (changed := _changed(source, opener, row)) and _is_new(changed, store, registry):
+                done.changed.append(changed)
+                yield changed, opener
             else:
                 done.known += 1
+
+
+def _changed(source: SourceObject, opener: Opener, row: LedgerRow) -> SourceObject | None:
+    """The object as a version of its own, named by its bytes, where they are not those that the ledger knows."""
+    if row.committed is not None and opener.unchanged(row.bytes, row.committed):
+        return None
+    try:
+        with opener() as content:
+            sha256 = content.sha256
+    except (Gone, Denied):
+        return None
+    return replace(source, version=f"sha256:{sha256[:VERSION_DIGITS]}") if sha256 != row.sha256 else None
+
+
+def _is_new(source: SourceObject, store: Store, registry: Registry) -> bool:
+    row = store.ledger([source.id]).get(source.id)
+    return row is None or _to_be_read_again(row, registry)
 
 
 def _to_be_read_again(row: LedgerRow, registry: Registry) -> bool:
     """The object could not be had or read; or nobody claimed it then and somebody does now."""
     if row.state is State.UNRECOGNISED:
         return row.dataset is None and row.reason == UNCLAIMED and bool(registry.claiming(row.key))
-    return row.state in (State.DENIED, State.GONE, State.FAILED)
+    return row.state in NOT_HAD
 
 
 def _gather(

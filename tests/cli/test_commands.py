@@ -59,6 +59,16 @@ def test_a_wrong_call_ends_with_2_and_says_what_is_wrong(samples: Path, rule: Pa
     assert siem("parse", code=2).stderr
 
 
+def test_ingest_names_what_changed_and_what_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    assert siem("ingest", "archive", cwd=tmp_path).stderr == b"no objects in archive\n"
+    (tmp_path / "archive" / "a.log").write_text("one")
+    siem("ingest", "archive", cwd=tmp_path)
+    (tmp_path / "archive" / "a.log").write_text("two")
+    told = siem("ingest", "archive", cwd=tmp_path).stderr.decode()
+    assert "changed: archive/a.log: other bytes than the ledger knows under this key; taken in as sha256:" in told
+
+
 @pytest.mark.parametrize("engine", ["python", "duckdb"])
 def test_hunt_over_files_gives_a_line_per_match(samples: Path, rule: Path, engine: str) -> None:
     found = lines(siem("hunt", rule, "--on", samples / LOGINS, samples / LOGINS, "--engine", engine))

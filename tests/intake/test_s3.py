@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -13,9 +15,12 @@ import pytest
 
 from siem import aws
 from siem.aws import S3
-from siem.config import MEBI, Limits
+from siem.config import MEBI, Limits, Settings
 from siem.errors import ConfigError, Denied, Gone, SiemError, Unavailable, UsageError
 from siem.intake.objects import objects
+from siem.parsing import Registry
+from siem.run.ingest import Ingested, ingest
+from siem.store import open_store
 
 LIMITS = Limits()
 PAGE = 2
@@ -25,6 +30,10 @@ STORED = {
     "AWSLogs/1/team a+b/日本語 ログ.log.gz": gzip.compress(b"second"),
     "other/b.log": b"third",
 }
+LONG_AGO = "2026-11-01T00:00:00.000Z"
+WRITTEN: dict[str, str] = {}
+"""When objects were written, but for those of long ago."""
+
 FAULTS = {
     "denied": (403, "AccessDenied"),
     "archived": (403, "InvalidObjectState"),
@@ -61,7 +70,8 @@ class Bucket(BaseHTTPRequestHandler):
         start = int(query.get("continuation-token", ["0"])[0])
         more = start + PAGE < len(keys)
         found = "".join(
-            f"<Contents><Key>{quote(key)}</Key><Size>{len(STORED[key])}</Size></Contents>"
+            f"<Contents><Key>{quote(key)}</Key><Size>{len(STORED[key])}</Size>"
+            f"<LastModified>{WRITTEN.get(key, LONG_AGO)}</LastModified></Contents>"
             for key in keys[start : start + PAGE]
         )
         token = f"<NextContinuationToken>{start + PAGE}</NextContinuationToken>" if more else ""
@@ -166,3 +176,34 @@ def test_an_endpoint_that_does_not_answer_is_unavailable(monkeypatch: pytest.Mon
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(Unavailable, match="Could not connect"):
         list(objects("s3://archive", LIMITS))
+
+
+def test_a_listing_shows_what_was_not_written_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same size and older than a commit: the bytes are those of the commit, and need not be fetched."""
+    monkeypatch.setitem(WRITTEN, "other/b.log", "2026-11-03T00:00:00.000Z")
+    since = datetime(2026, 11, 2, tzinfo=UTC)
+    unchanged = {source.key: opener.unchanged(5, since) for source, opener in objects("s3://archive", LIMITS)}
+    assert unchanged["AWSLogs/1/a.log"]
+    assert not unchanged["AWSLogs/1/folder/"]  # another size
+    assert not unchanged["other/b.log"]
+    within_a_second = datetime(2026, 11, 1, 0, 0, 0, 900_000, tzinfo=UTC)
+    ((_, opener),) = objects("s3://archive/AWSLogs/1/a.log", LIMITS)
+    assert not opener.unchanged(5, within_a_second)
+
+
+def test_an_object_that_was_written_anew_is_taken_in_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, registry: Registry
+) -> None:
+    def run() -> Ingested:
+        return ingest(["s3://archive/other/"], store, registry, Settings(), lambda: datetime(2026, 11, 2, tzinfo=UTC))
+
+    store = open_store(tmp_path / "store")
+    assert run().objects == 1
+    monkeypatch.setitem(STORED, "other/b.log", b"forth")
+    monkeypatch.setitem(WRITTEN, "other/b.log", "2026-11-03T00:00:00.000Z")
+    assert [source.key for source in run().changed] == ["other/b.log"]
+    assert (run().objects, run().known) == (0, 1)
+    assert sorted(row.sha256 for row in store.ledger().values()) == sorted(
+        hashlib.sha256(content).hexdigest() for content in (b"third", b"forth")
+    )
+    store.close()
