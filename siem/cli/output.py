@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -19,6 +20,9 @@ from siem.parsing.batch import text_of
 
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 """Where everything goes that is not a result: by `tell`, and by progress bars."""
+
+FORMULA = ("=", "+", "-", "@")
+"""What a formula begins with; tabulators and line ends, which would do too, are escapes by then."""
 
 PADDING = 2
 PIPE_WIDTH = 160
@@ -43,11 +47,12 @@ def tell(message: object) -> None:
 
 
 class Format(StrEnum):
-    """`table` is the default on a terminal, `ndjson` in a pipe."""
+    """`table` is the default on a terminal, `ndjson` in a pipe; `csv` is for spreadsheets."""
 
     TABLE = "table"
     JSON = "json"
     NDJSON = "ndjson"
+    CSV = "csv"
 
 
 def plain(value: object) -> str:
@@ -105,7 +110,7 @@ def write(
     form: Format | None,
     whole: Callable[[list[Any]], Any] = list,
 ) -> None:
-    """Rows to stdout. columns: of the table; the JSON forms have every key.
+    """Rows to stdout. columns: of table and CSV; the JSON forms have every key.
 
     whole: what `json` prints, of all rows (a list unless told otherwise).
     """
@@ -117,7 +122,18 @@ def write(
     if form is Format.JSON:
         sys.stdout.buffer.write(encoded(whole(list(rows))) + b"\n")
         return
+    if form is Format.CSV:
+        sheet = csv.writer(sys.stdout)
+        sheet.writerow(columns)
+        sheet.writerows([cell(row.get(column)) for column in columns] for row in rows)
+        return
     results().print(table(rows, columns))
+
+
+def cell(value: object) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    text = plain(value)
+    return f"'{text}" if text.startswith(FORMULA) and not isinstance(value, int | float) else text
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Table:
