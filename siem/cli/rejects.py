@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from contextlib import closing
 
 import typer
 
 from siem.cli import options
 from siem.cli.output import tell, write
 from siem.run.replay import replay
-from siem.store import open_store
+from siem.store import existing_store
 from siem.store.contract import StoredReject
 
 app = typer.Typer(rich_markup_mode=None, help="Records that could not become events.", no_args_is_help=True)
@@ -20,11 +21,8 @@ COLUMNS = ("dataset", "key", "ordinal", "size", "reason")
 @app.command(name="list")
 def list_(store: options.StoreOption = None, form: options.FormatOption = None) -> None:
     """Every reject, with its reason and its bytes."""
-    kept = open_store(options.settings(store).store)
-    try:
+    with closing(existing_store(options.settings(store).store)) as kept:
         write(map(row, kept.rejects()), COLUMNS, form)
-    finally:
-        kept.close()
 
 
 def row(stored: StoredReject) -> dict[str, object]:
@@ -47,9 +45,7 @@ def replay_(store: options.StoreOption = None, content: options.ContentOption = 
     """Parse every reject again with the parsers of today; what becomes an event moves in the counts."""
     settings = options.settings(store, content)
     parsers = options.registry(settings.content)
-    kept = open_store(settings.store)
-    try:
+    with closing(existing_store(settings.store)) as kept:
         done = replay(kept, parsers, settings.limits, options.now)
-    finally:
-        kept.close()
-    tell(f"{done.tried:,} rejects parsed again: {done.events:,} are events now, {done.left:,} are left")
+    told = f"{done.tried:,} rejects parsed again: {done.events:,} are events now, {done.left:,} are left"
+    tell(f"{told}, {done.known:,} were stored already" if done.known else told)

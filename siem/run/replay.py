@@ -9,7 +9,7 @@ from datetime import datetime
 from siem.config import Limits
 from siem.parsing import Registry
 from siem.schema import Origin
-from siem.store.contract import Store
+from siem.store.contract import Store, StoredReject
 
 
 @dataclass
@@ -18,10 +18,12 @@ class Replayed:
 
     tried: int = 0
     events: int = 0
+    left: int = 0
 
     @property
-    def left(self) -> int:
-        return self.tried - self.events
+    def known(self) -> int:
+        """Rejects that came to events which are stored already."""
+        return max(0, self.tried - self.events - self.left)
 
 
 def replay(store: Store, registry: Registry, limits: Limits, now: Callable[[], datetime]) -> Replayed:
@@ -32,8 +34,8 @@ def replay(store: Store, registry: Registry, limits: Limits, now: Callable[[], d
     """
     done = Replayed()
     hashes = {id_: row.sha256 for id_, row in store.ledger().items() if row.rejects}
-    for stored in list(store.rejects()):
-        done.tried += 1
+    before = list(store.rejects())
+    for stored in before:
         parser, reject = registry.parsers.get(stored.dataset), stored.reject
         if parser is None or reject.size != len(reject.raw):
             continue
@@ -41,4 +43,10 @@ def replay(store: Store, registry: Registry, limits: Limits, now: Callable[[], d
         parsed = parser.replay(reject.raw, reject.ordinal, origin, limits)
         if parsed is not None and parsed.events:
             done.events += store.replay([stored], parsed, now(), parser.version)
+    after = {_place(stored) for stored in store.rejects()}
+    done.tried, done.left = len(before), sum(_place(stored) in after for stored in before)
     return done
+
+
+def _place(stored: StoredReject) -> tuple[str, int]:
+    return stored.object, stored.reject.ordinal
