@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 import typer
 
 from siem import __version__
-from siem.cli import alerts, demo, detect, ingest, parse, rejects, rules, store
+from siem.cli import alerts, demo, detect, hunt, ingest, parse, rejects, rules, store
 from siem.cli.output import tell
 from siem.cli.streams import Closed, guard
 from siem.errors import SiemError, Unavailable, UsageError
@@ -27,7 +28,7 @@ app.command(name="demo")(demo.demo)
 app.command(name="parse")(parse.parse)
 app.command(name="ingest")(ingest.command)
 app.command(name="detect")(detect.detect_command)
-app.command(name="hunt")(detect.hunt)
+app.command(name="hunt")(hunt.hunt)
 app.add_typer(rules.app, name="rules")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(rejects.app, name="rejects")
@@ -56,7 +57,7 @@ def ended(arguments: list[str]) -> int:
     """Run a command; returns its exit code. An error that we know is one line on stderr, never a traceback."""
     try:
         try:
-            code = app(args=list(spread(arguments)), prog_name="siem", standalone_mode=False)
+            code = app(args=list(spread(filled(arguments))), prog_name="siem", standalone_mode=False)
         finally:
             sys.stdout.flush()
     except Closed:
@@ -85,15 +86,36 @@ def wrong(error: Any) -> int:
     return UsageError.exit_code
 
 
-def spread(arguments: Iterable[str]) -> Iterable[str]:
-    """`--on A B C` as `--on A --on B --on C`: the option takes any number of files."""
+def spread(arguments: list[str]) -> Iterable[str]:
+    """`--on A B C` as `--on A --on B --on C`: the option takes any number of files, but not none.
+
+    Raises:
+        UsageError: `--on` has no file.
+    """
     inside = False
-    for argument in arguments:
+    for argument, after in pairwise([*arguments, "--"]):
         if argument.startswith("--"):
             inside = argument == "--on"
+            if inside and after.startswith("--"):
+                raise UsageError("--on: name the files")
             if not inside:
                 yield argument
         elif inside:
             yield from ("--on", argument)
         else:
             yield argument
+
+
+def filled(arguments: list[str]) -> list[str]:
+    """The arguments, none of them empty, as one of a variable that is not set: that never means this folder.
+
+    Raises:
+        UsageError: one is empty.
+    """
+    for before, argument in pairwise(["siem", *arguments]):
+        name, equals, value = argument.partition("=")
+        if not argument:
+            raise UsageError(f"the argument after {before} is empty")
+        if name.startswith("--") and equals and not value:
+            raise UsageError(f"{name} is empty")
+    return arguments

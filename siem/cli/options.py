@@ -14,7 +14,7 @@ from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
 from siem.run.content import content_folders, load_registry
-from siem.sigma import RuleSet, load_rules
+from siem.sigma import RuleSet, load_rules, rule_files
 
 StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the store (SIEM_STORE; ./siem-data).")]
 ContentOption = Annotated[Path | None, typer.Option("--content", help="The team's own content folder (SIEM_CONTENT).")]
@@ -41,9 +41,14 @@ def rules(paths: list[Path] | None, content: Path | None) -> RuleSet:
     """The rules of these files and folders; of none: all shipped ones and the team's. Refused ones are told on stderr.
 
     Raises:
-        UsageError: a path does not exist.
+        UsageError: a path does not exist, or a folder has no rule.
     """
+    for path in paths or []:
+        if path.is_dir() and not rule_files(path):
+            raise UsageError(f"no rules in {path}")
     found = load_rules(rule_paths(paths, content))
+    if not found.rules and not found.refused:
+        raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")
     refused(found.refused)
     return found
 
@@ -53,6 +58,16 @@ def rule_paths(paths: list[Path] | None, content: Path | None) -> list[Path]:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
     return paths or [room for folder in content_folders(content) if (room := folder / "detections").is_dir()]
+
+
+def check_dataset(dataset: str | None, parsers: Registry) -> None:
+    """A dataset that an option names.
+
+    Raises:
+        UsageError: no parser makes it.
+    """
+    if dataset is not None and dataset not in parsers.parsers:
+        raise UsageError(f"no parser makes {dataset}; there are: {', '.join(sorted(parsers.parsers))}")
 
 
 def sources(content: Path | None) -> Sources:
@@ -76,6 +91,11 @@ def moment(text: str | None) -> datetime | None:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text}: no time; write 2026-11-01 or 2026-11-01T02:00:00Z") from None
+    return in_utc(time)
+
+
+def in_utc(time: datetime) -> datetime:
+    """Times that name no zone are in UTC."""
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

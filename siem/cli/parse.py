@@ -36,13 +36,12 @@ def parse(
     if key is not None and len(files) > 1:
         raise UsageError("--key names the key of one file; give one file")
     parsers = options.registry(settings.content)
-    if dataset is not None and dataset not in parsers.parsers:
-        raise UsageError(f"no parser makes {dataset}; there are: {', '.join(sorted(parsers.parsers))}")
+    options.check_dataset(dataset, parsers)
     with ExitStack() as stack, collector_off():
         refused = stack.enter_context(output(rejects)) if rejects else None
         told = stack.enter_context(output(summary)) if summary else None
         for file in files:
-            for source, opener in objects(file, settings.limits, key):
+            for source, opener in objects(file, settings.limits, key, pipes=True):
                 try:
                     with opener() as delivered:
                         reading = read(source, delivered, parsers, settings.limits, options.now(), dataset)

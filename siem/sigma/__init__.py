@@ -1,6 +1,7 @@
 """Sigma: rules in; condition tree, predicate and queries out. Pure."""
 
 from siem.sigma.dispatch import Dispatch
+from siem.sigma.documents import rule_files
 from siem.sigma.duckdb import query
 from siem.sigma.logsources import datasets_of
 from siem.sigma.predicate import compiled
@@ -17,4 +18,5 @@ __all__ = [
     "load_rules",
     "projected",
     "query",
+    "rule_files",
 ]

@@ -1,0 +1,176 @@
+"""`siem hunt`: rules over files, and over what is stored. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from siem.cli import options
+from siem.cli.output import tell, write
+from siem.config import Settings
+from siem.detect.hunting import Hunt, Match, Record, any_json
+from siem.detect.passes import Span, hits
+from siem.detect.sources import Sources
+from siem.errors import ContentError, Denied, Gone, UsageError
+from siem.intake.content import Delivered
+from siem.intake.objects import objects
+from siem.parsing import Registry
+from siem.parsing.batch import text_of
+from siem.run.reading import read
+from siem.schema import SourceObject
+from siem.sigma import Rule
+from siem.store import existing_store
+from siem.store.contract import State
+
+MANY = 4096
+"""Lines of any JSON that are judged at a time."""
+
+ANY = "json"
+"""`--dataset` for lines of any JSON."""
+
+COLUMNS = ("@timestamp", "rule_title", "event_id", "rule_id")
+
+
+def hunt(
+    rules: Annotated[list[Path], typer.Argument(help="Rule files or folders.")],
+    on: Annotated[list[str] | None, typer.Option("--on", help="Log files; without it the store is searched.")] = None,
+    dataset: options.DatasetOption = None,
+    engine: Annotated[str | None, typer.Option("--engine", help="python or duckdb.")] = None,
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    form: options.FormatOption = None,
+) -> None:
+    """Events that rules match, one line per match. `--on` takes any number of files."""
+    settings = options.settings(store, content)
+    span = Span(None, options.moment(since), options.moment(until))
+    parsers = options.registry(settings.content)
+    if not (on and dataset == ANY):
+        options.check_dataset(dataset, parsers)
+    found = options.rules(rules, settings.content)
+    sources = Sources.of(parsers)
+    failed: list[ContentError] = []
+    if on:
+        judging = Hunt(found.rules, sources, engine or "python")
+        matches = within(span, Files(settings, parsers, dataset, failed).matches(judging, on))
+    elif engine not in (None, "duckdb"):
+        raise UsageError(f"the store is searched with duckdb, not {engine}; --engine goes with --on")
+    else:
+        matches = stored(found.rules, only(dataset, sources), settings, span, failed)
+    write(map(row, matches), COLUMNS, form)
+    if found.refused or failed:
+        raise typer.Exit(1)
+
+
+def only(dataset: str | None, sources: Sources) -> Sources:
+    """Nothing but this dataset; all where none is named."""
+    return replace(sources, fields={dataset: sources.fields[dataset]}) if dataset else sources
+
+
+def within(span: Span, matches: Iterator[Match]) -> Iterator[Match]:
+    """Matches of events of the span; those without a time are in none."""
+    if span.since is None and span.until is None:
+        return matches
+    return (match for match in matches if _is_in(span, match.timestamp))
+
+
+def _is_in(span: Span, timestamp: str | None) -> bool:
+    try:
+        time = options.in_utc(datetime.fromisoformat(timestamp or ""))
+    except ValueError:
+        return False
+    return (span.since is None or span.since <= time) and (span.until is None or time < span.until)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Log files that rules run over. failed: gathers what could not be read; it is told on stderr too."""
+
+    settings: Settings
+    parsers: Registry
+    dataset: str | None
+    failed: list[ContentError]
+
+    def matches(self, hunt: Hunt, places: Iterable[str]) -> Iterator[Match]:
+        for place in places:
+            for source, opener in objects(place, self.settings.limits, pipes=True):
+                try:
+                    with opener() as content:
+                        if self.dataset == ANY:
+                            yield from self._json(hunt, file_of(place, source), content)
+                        else:
+                            yield from self._logs(hunt, source, content)
+                except (Gone, Denied) as error:
+                    raise UsageError(str(error)) from error
+
+    def _logs(self, hunt: Hunt, source: SourceObject, content: Delivered) -> Iterator[Match]:
+        reading = read(source, content, self.parsers, self.settings.limits, options.now(), self.dataset)
+        for parsed in reading:
+            if parsed.batch is not None:
+                yield from hunt.batch(parsed.batch)
+            for reject in parsed.rejects:
+                self._fail(ContentError(f"record {reject.ordinal} rejected: {reject.reason}", source.key))
+        if reading.state is not State.COMMITTED:
+            self._fail(ContentError(f"{reading.state.value}: {reading.reason}", source.key))
+
+    def _json(self, hunt: Hunt, file: str, content: Delivered) -> Iterator[Match]:
+        """Lines of any JSON, plain or compressed."""
+        numbered = enumerate(self._lines(content), 1)
+        while chunk := list(islice(numbered, MANY)):
+            yield from hunt.records(list(self._records(file, chunk)))
+
+    def _lines(self, content: Delivered) -> Iterator[bytes]:
+        rest = b""
+        for block in content.blocks():
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines
+        if rest:
+            yield rest
+
+    def _records(self, file: str, lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
+        for number, line_ in lines:
+            if line_.strip():
+                try:
+                    yield any_json(file, number, line_, self.settings.limits.depth)
+                except ContentError as error:
+                    self._fail(error)
+
+    def _fail(self, error: ContentError) -> None:
+        self.failed.append(error)
+        tell(str(error))
+
+
+def file_of(place: str, source: SourceObject) -> str:
+    """The file of an object of a place, as the place is given."""
+    return f"{place.rstrip('/')}/{source.key}" if Path(place).is_dir() else source.key
+
+
+def stored(
+    rules: Iterable[Rule], sources: Sources, settings: Settings, span: Span, failed: list[ContentError]
+) -> Iterator[Match]:
+    """Matches among what is stored, rule by rule."""
+    with closing(existing_store(settings.store)) as kept:
+        for rule in rules:
+            try:
+                for hit in hits(kept, rule, sources, span):
+                    yield Match(rule, hit.event_id, text_of(hit.timestamp))
+            except ContentError as error:
+                failed.append(error)
+                tell(f"failed: {rule.key}: {error}")
+
+
+def row(match: Match) -> dict[str, object]:
+    return {
+        "rule_id": match.rule.key,
+        "rule_title": match.rule.title,
+        "event_id": match.event_id,
+        "@timestamp": match.timestamp,
+    }

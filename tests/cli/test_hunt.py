@@ -1,0 +1,97 @@
+"""`siem hunt`: over which files, which part of the store, and which time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from siem_command import lines, shell, siem
+
+KEY = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/01/111122223333_CloudTrail_us-east-1_20261101T0000Z_a.json"
+RULE = """\
+title: A console login
+logsource:
+  product: aws
+detection:
+  selection:
+    eventName: ConsoleLogin
+  condition: selection
+level: low
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    """A rule, a bucket of three logins an hour apart, and files of any JSON."""
+    (tmp_path / "login.yml").write_text(RULE)
+    login = {"eventVersion": "1.11", "eventName": "ConsoleLogin"}
+    log = tmp_path / "archive" / KEY
+    log.parent.mkdir(parents=True)
+    log.write_text(
+        json.dumps(
+            {"Records": [{**login, "eventID": str(at), "eventTime": f"2026-11-01T0{at}:00:00Z"} for at in range(3)]}
+        )
+    )
+    for name in ("one", "below/two"):
+        path = tmp_path / "any" / f"{name}.ndjson"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        times = ({"@timestamp": "2026-11-01T01:00:00"}, {"@timestamp": "soon"}, {"@timestamp": 7}, {})
+        path.write_text("\n".join(json.dumps({**login, **time}) for time in times))
+    return tmp_path
+
+
+def hunted(world: Path, *arguments: object, code: int = 0) -> list[str]:
+    return [match["event_id"] for match in lines(siem("hunt", "login.yml", *arguments, cwd=world, code=code))]
+
+
+SPAN = ("--since", "2026-11-01T01:00:00Z", "--until", "2026-11-01T02:00:00Z")
+
+
+def test_a_span_leaves_out_events_of_files_too(world: Path) -> None:
+    assert hunted(world, "--on", "archive") == ["0", "1", "2"]
+    assert hunted(world, "--on", "archive", *SPAN) == ["1"]
+
+
+def test_events_without_a_time_are_in_no_span(world: Path) -> None:
+    arguments = ("--dataset", "json", "--on", "any/one.ndjson")
+    assert hunted(world, *arguments) == [f"any/one.ndjson:{number}" for number in range(1, 5)]
+    assert hunted(world, *arguments, *SPAN) == ["any/one.ndjson:1"]
+
+
+def test_a_time_that_is_none_is_refused(world: Path) -> None:
+    assert (
+        b"garbage: no time" in siem("hunt", "login.yml", "--since", "garbage", "--on", "any", cwd=world, code=2).stderr
+    )
+    assert b"garbage: no time" in siem("detect", "--until", "garbage", cwd=world, code=2).stderr
+
+
+@pytest.mark.parametrize("engine", ["python", "duckdb"])
+def test_any_json_of_a_folder_is_named_by_the_files_path(world: Path, engine: str) -> None:
+    for place in ("any", "./any/"):
+        found = hunted(world, "--dataset", "json", "--on", place, "--engine", engine)
+        files = (f"{place.rstrip('/')}/{name}.ndjson" for name in ("below/two", "one"))
+        assert found == [f"{file}:{number}" for file in files for number in range(1, 5)]
+
+
+def test_the_store_is_searched_for_one_dataset(world: Path) -> None:
+    siem("ingest", "archive", cwd=world)
+    assert hunted(world) == ["0", "1", "2"]
+    assert hunted(world, "--dataset", "aws.cloudtrail", *SPAN) == ["1"]
+    assert hunted(world, "--dataset", "aws.vpcflow") == []
+    for dataset in ("aws.nothing", "json"):
+        assert b"no parser makes" in siem("hunt", "login.yml", "--dataset", dataset, cwd=world, code=2).stderr
+
+
+def test_on_without_a_file_is_no_search_of_the_store(world: Path) -> None:
+    for call in (["--on"], ["--on", "--dataset", "json"]):
+        assert siem("hunt", "login.yml", *call, cwd=world, code=2).stderr == b"siem: --on: name the files\n"
+    assert not (world / "siem-data").exists()
+
+
+def test_a_pipe_is_read_like_a_file(world: Path) -> None:
+    log, rule = world / "archive" / KEY, world / "login.yml"
+    parsed = shell(f"siem parse --dataset aws.cloudtrail <(cat {log})").stdout
+    assert parsed.count(b"ConsoleLogin") >= 3
+    assert len(lines(shell(f"siem hunt {rule} --dataset aws.cloudtrail --on <(cat {log})"))) == 3
+    assert b"no regular file" in shell("siem ingest <(echo x) --store /nowhere", code=2).stderr
