@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from siem.errors import ConfigError
@@ -46,10 +46,17 @@ class Settings(BaseSettings):
         env_prefix="SIEM_", env_nested_delimiter="__", toml_file="siem.toml", extra="forbid", frozen=True
     )
 
-    store: str = "./siem-data"
+    store: str = Field(default="./siem-data", min_length=1)
     content: Path | None = None
     limits: Limits = Limits()
     batching: Batching = Batching()
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if value == "":
+            raise ValueError("empty; name a folder")
+        return value
 
     @classmethod
     def settings_customise_sources(

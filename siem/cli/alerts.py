@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 
 import typer
 
 from siem.cli import options
 from siem.cli.output import write
-from siem.store import open_store
+from siem.store import existing_store
 
 app = typer.Typer(rich_markup_mode=None, help="Alerts.", no_args_is_help=True)
 
@@ -18,8 +19,5 @@ COLUMNS = ("level", "title", "group", "first", "last", "count", "state", "id")
 @app.command(name="list")
 def list_(store: options.StoreOption = None, form: options.FormatOption = None) -> None:
     """All alerts, newest first."""
-    kept = open_store(options.settings(store).store)
-    try:
+    with closing(existing_store(options.settings(store).store)) as kept:
         write([asdict(alert) for alert in kept.alerts()], COLUMNS, form)
-    finally:
-        kept.close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 
 import typer
 
 from siem.cli import options
 from siem.cli.output import write
-from siem.store import open_store
+from siem.store import existing_store
 
 app = typer.Typer(rich_markup_mode=None, help="The store.", no_args_is_help=True)
 
@@ -18,8 +19,5 @@ COLUMNS = ("dataset", "objects", "records", "events", "rejects", "skipped", "dup
 @app.command()
 def stats(store: options.StoreOption = None, form: options.FormatOption = None) -> None:
     """Counts per dataset. Always: records = events + duplicates + rejects + skipped."""
-    kept = open_store(options.settings(store).store)
-    try:
+    with closing(existing_store(options.settings(store).store)) as kept:
         write([asdict(row) for row in kept.stats()], COLUMNS, form, lambda rows: {"datasets": rows})
-    finally:
-        kept.close()
