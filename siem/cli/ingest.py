@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
 
 from siem.cli import options
 from siem.cli.output import plain, progress, tell
+from siem.intake.objects import objects
 from siem.run.ingest import Ingested, ingest
 from siem.store import open_store
 
@@ -23,20 +25,18 @@ def command(
     """Take logs into the store. Safe to repeat; after a stop it goes on where it was."""
     settings = options.settings(store, content)
     parsers = options.registry(settings.content)
-    kept = open_store(settings.store)
-    try:
-        with progress() as shown:
-            task = shown.add_task("reading")
-            done = ingest(
-                places,
-                kept,
-                parsers,
-                settings,
-                options.now,
-                lambda so_far: shown.update(task, description=plain(line(so_far))),
-            )
-    finally:
-        kept.close()
+    for place in places:
+        objects(place, settings.limits)  # a place that does not exist is told before a store is made
+    with closing(open_store(settings.store)) as kept, progress() as shown:
+        task = shown.add_task("reading")
+        done = ingest(
+            places,
+            kept,
+            parsers,
+            settings,
+            options.now,
+            lambda so_far: shown.update(task, description=plain(line(so_far))),
+        )
     for place in done.empty:
         tell(f"no objects in {place}")
     for source in done.changed[:CHANGED_TOLD]:

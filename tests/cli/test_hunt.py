@@ -94,4 +94,5 @@ def test_a_pipe_is_read_like_a_file(world: Path) -> None:
     parsed = shell(f"siem parse --dataset aws.cloudtrail <(cat {log})").stdout
     assert parsed.count(b"ConsoleLogin") >= 3
     assert len(lines(shell(f"siem hunt {rule} --dataset aws.cloudtrail --on <(cat {log})"))) == 3
-    assert b"no regular file" in shell("siem ingest <(echo x) --store /nowhere", code=2).stderr
+    assert b"no regular file" in shell(f"siem ingest <(echo x) --store {world / 'store'}", code=2).stderr
+    assert not (world / "store").exists()
