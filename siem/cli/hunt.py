@@ -41,7 +41,9 @@ COLUMNS = ("@timestamp", "rule_title", "event_id", "rule_id")
 def hunt(
     rules: Annotated[list[Path], typer.Argument(help="Rule files or folders.")],
     on: Annotated[list[str] | None, typer.Option("--on", help="Log files; without it the store is searched.")] = None,
-    dataset: options.DatasetOption = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Of which dataset the files are, or json; in the store: only this.")
+    ] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="python or duckdb.")] = None,
     since: options.SinceOption = None,
     until: options.UntilOption = None,
