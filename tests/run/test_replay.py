@@ -16,7 +16,8 @@ from siem.run.ingest import ingest
 from siem.run.replay import Replayed, replay
 from siem.schema import Query
 from siem.store import open_store
-from siem.store.contract import LedgerRow, Store
+from siem.store.contract import Judged, LedgerRow, Store
+from siem.testing.deliveries import as_it_stands, waiting
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 DATASET = "acme.shop"
@@ -170,9 +171,9 @@ def test_an_object_with_a_new_event_is_judged_again(shop: Shop) -> None:
     shop.put("a", OLD, NEW)
     shop.put("b", OLD, TIMELESS)
     shop.ingest("1")
-    shop.store.mark(shop.store.pending(), [], [], [])
+    shop.store.mark(Judged(marks={("r", DATASET): shop.store.turn()}), as_it_stands)
     shop.replay("2")
-    assert shop.store.pending() == [shop.row("a").object]
+    assert waiting(shop.store, DATASET) == [shop.row("a").object]
 
 
 def test_rejects_of_a_parser_that_is_not_there_any_more_stay(shop: Shop) -> None:
