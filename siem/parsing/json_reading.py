@@ -110,7 +110,9 @@ class Reading:
             self._events.append(event)
             self._records.append(record)
         self._ordinal += len(frames)
-        self.bytes += sum([len(frame.raw) + BESIDES if isinstance(frame, Broken) else len(frame) for frame in frames])
+        self.bytes += sum(map(len, texts))
+        if len(texts) < len(frames):
+            self.bytes += sum([len(frame.raw) + BESIDES for frame in frames if isinstance(frame, Broken)])
 
     def _reject(self, ordinal: int, frame: Frame, error: Exception) -> None:
         reason = "bytes that are not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
