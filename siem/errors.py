@@ -7,7 +7,6 @@ SiemError
 ├── Unavailable        a dependency is down: try again later, nothing was changed    exit 4
 ├── Denied             an object may not be read, however often it is tried
 ├── Gone               an object does not exist any more
-├── Refused            a store will never take this record: it goes to the rejects
 └── Damaged            an object ends or breaks before its end; what came before it is good
 """
 
@@ -55,10 +54,6 @@ class Denied(SiemError):
 
 class Gone(SiemError):
     """The object does not exist any more."""
-
-
-class Refused(SiemError):
-    """The store will never accept this record, however often it is sent."""
 
 
 class Damaged(SiemError):

@@ -46,12 +46,15 @@ DATASETS = {
 
 def place(entry: dict[str, Any]) -> Path:
     path: str = entry["path"]
+    if path.startswith("samples/digests/"):
+        return DATA / path.removeprefix("samples/")
     if path.startswith("samples/"):
         return ROOT / path
     return DATA / path if path.startswith("bad-input/") else ROOT / "samples" / path
 
 
-OBJECTS = [entry for entry in MANIFEST["files"] if place(entry).is_file() and entry["kind"] != "reference"]
+OBJECTS = [entry for entry in MANIFEST["files"] if entry["kind"] not in ("reference", "notification")]
+"""All of them are here: one that is lost fails."""
 
 
 def name(entry: dict[str, Any]) -> str:
@@ -134,7 +137,7 @@ def test_cloudtrail_events_of_the_bucket_have_as_many_ids_as_the_manifest_counts
     assert len(ids) == MANIFEST["unique_cloudtrail_event_ids"]
 
 
-def test_events_and_rejects_number_the_records_without_gap(registry: Registry, limits: Limits) -> None:
+def test_events_and_rejects_number_the_records(registry: Registry, limits: Limits) -> None:
     """Where no record has an id of its own, ordinals show in the ids."""
     for entry in OBJECTS:
         if entry["kind"] != "vpcflow" or "aws.vpcflow" not in registry.parsers:

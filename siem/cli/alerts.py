@@ -17,7 +17,9 @@ COLUMNS = ("level", "title", "group", "first", "last", "count", "state", "id")
 
 
 @app.command(name="list")
-def list_(store: options.StoreOption = None, form: options.FormatOption = None) -> None:
+def list_(
+    store: options.StoreOption = None, content: options.ContentOption = None, form: options.FormatOption = None
+) -> None:
     """All alerts, newest first."""
-    with closing(existing_store(options.settings(store).store)) as kept:
+    with closing(existing_store(options.settings(store, content).store)) as kept:
         write([asdict(alert) for alert in kept.alerts()], COLUMNS, form)

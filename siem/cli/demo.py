@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from siem.cli import options
+from siem.cli.detect import line as judged_line
 from siem.cli.ingest import line as ingested_line
 from siem.cli.output import plain, progress, results, table, tell
 from siem.detect.passes import detect
+from siem.detect.sources import Sources
 from siem.run.content import shipped_content
 from siem.run.ingest import ingest
 from siem.store import open_store
@@ -41,7 +43,11 @@ def demo(
                 lambda so_far: shown.update(task, description=plain(ingested_line(so_far))),
             )  # fmt: skip
             shown.update(task, description="running the detections")
-            passed = detect(kept, options.rules(None, None).rules, options.sources(None), everything=True)
+            rules = options.rules(None, None).rules
+            passed = detect(
+                kept, rules, Sources.of(parsers),
+                lambda so_far: shown.update(task, description=judged_line(so_far, len(rules))), everything=True,
+            )  # fmt: skip
         _report(kept, results(), folder)
     finally:
         kept.close()
@@ -55,11 +61,7 @@ def _report(store: Store, out: Console, folder: Path) -> None:
     stats = store.stats()
     out.print(Text("\nEvents", style="bold"))
     columns = ("dataset", "objects", "records", "events", "duplicates", "rejects", "skipped", "first", "last")
-    rows = [
-        {name: getattr(row, name) if name != "dataset" else row.dataset for name in columns}
-        for row in stats
-        if row.dataset is not None
-    ]
+    rows = [{name: getattr(row, name) for name in columns} for row in stats if row.dataset is not None]
     out.print(table(rows, columns))
     unclaimed = [row.key for row in store.ledger().values() if row.state is State.UNRECOGNISED]
     out.print(f"\n{len(unclaimed):,} objects are recorded, but no parser claims them yet, for example:")
@@ -70,7 +72,7 @@ def _report(store: Store, out: Console, folder: Path) -> None:
     out.print(f"  The data lies in {plain(folder)}. Try:")
     for command in ("store stats", "alerts list", "rejects list"):
         out.print(f"  siem {command} --store {plain(folder)}")
-    out.print(f"  siem hunt detections --store {plain(folder)}")
+    out.print(f"  siem hunt {plain(shipped_content() / 'detections')} --store {plain(folder)}")
 
 
 def _alerts(alerts: list[Alert], out: Console) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from siem.cli import options
-from siem.cli.output import tell
+from siem.cli.output import progress, tell
 from siem.detect.passes import Passed, again, detect
 from siem.store import existing_store
 
@@ -29,11 +29,16 @@ def detect_command(
     found = options.rules(rules, settings.content)
     sources = options.sources(settings.content)
     first, end = options.moment(since), options.moment(until)
-    with closing(existing_store(settings.store)) as kept:
+    with closing(existing_store(settings.store)) as kept, progress() as shown:
+        task = shown.add_task("judging")
         if first is not None or end is not None:
             done = again(kept, found.rules, sources, first, end)
         else:
-            done = detect(kept, found.rules, sources, everything=not rules, withheld=found.withheld)
+            done = detect(
+                kept, found.rules, sources,
+                lambda so_far: shown.update(task, description=line(so_far, len(found.rules))),
+                everything=not rules, withheld=found.withheld,
+            )  # fmt: skip
     for key, reason in done.errors.items():
         tell(f"failed: {key}: {reason}")
     for key, count in done.owed.items():

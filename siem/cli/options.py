@@ -37,8 +37,9 @@ def registry(content: Path | None) -> Registry:
     return found
 
 
-def rules(paths: list[Path] | None, content: Path | None) -> RuleSet:
-    """The rules of these files and folders; of none: all shipped ones and the team's. Refused ones are told on stderr.
+def rules(paths: list[Path] | None, content: Path | None, told: bool = True) -> RuleSet:
+    """The rules of these files and folders; of none: all shipped ones and the team's. Refused ones are told on stderr
+    where they are not to be the result.
 
     Raises:
         UsageError: a path does not exist, or a folder has no rule.
@@ -49,7 +50,8 @@ def rules(paths: list[Path] | None, content: Path | None) -> RuleSet:
     found = load_rules(rule_paths(paths, content))
     if not found.rules and not found.refused:
         raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")
-    refused(found.refused)
+    if told:
+        refused(found.refused)
     return found
 
 

@@ -29,10 +29,11 @@ def parse(
     summary: Annotated[
         Path | None, typer.Option("--summary", help="Write a line per object and dataset there.")
     ] = None,
+    store: options.StoreOption = None,
     content: options.ContentOption = None,
 ) -> None:
     """Normalised events of log files, as NDJSON."""
-    settings = options.settings(content=content)
+    settings = options.settings(store, content)
     if key is not None and len(files) > 1:
         raise UsageError("--key names the key of one file; give one file")
     parsers = options.registry(settings.content)

@@ -19,9 +19,11 @@ COLUMNS = ("dataset", "key", "ordinal", "size", "reason")
 
 
 @app.command(name="list")
-def list_(store: options.StoreOption = None, form: options.FormatOption = None) -> None:
+def list_(
+    store: options.StoreOption = None, content: options.ContentOption = None, form: options.FormatOption = None
+) -> None:
     """Every reject, with its reason and its bytes."""
-    with closing(existing_store(options.settings(store).store)) as kept:
+    with closing(existing_store(options.settings(store, content).store)) as kept:
         write(map(row, kept.rejects()), COLUMNS, form)
 
 

@@ -19,17 +19,26 @@ Paths = Annotated[list[Path] | None, typer.Argument(metavar="[PATH…]", help="R
 
 
 @app.command()
-def check(paths: Paths = None, content: options.ContentOption = None) -> None:
-    """Every error of every rule, with file and line. Exit code 1 where there is one."""
-    settings = options.settings(content=content)
-    found = options.rules(paths, settings.content)
+def check(
+    paths: Paths = None,
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    form: options.FormatOption = None,
+) -> None:
+    """Every error of every rule, with file and line, and what is perhaps not meant. Exit code 1 where there is an
+    error."""
+    settings = options.settings(store, content)
+    found = options.rules(paths, settings.content, told=False)
     sources = options.sources(settings.content)
-    problems = len(found.refused)
-    for rule in found.rules:
-        for problem in doubts(rule, sources):
-            tell(f"warning: {rule.file}:{rule.line}: {problem}")
-    tell(f"{len(found.rules)} rules are good, {problems} refused")
-    if problems:
+    errors = [("error", error.file, error.line, error.message) for error in found.refused]
+    warnings = [("warning", rule.file, rule.line, doubt) for rule in found.rules for doubt in doubts(rule, sources)]
+    rows = [
+        {"severity": severity, "place": f"{file}:{line}" if line else file, "file": file, "line": line, "problem": text}
+        for severity, file, line, text in [*errors, *warnings]
+    ]
+    write(rows, ("severity", "place", "problem"), form)
+    tell(f"{len(found.rules)} rules are good, {len(errors)} refused")
+    if errors:
         raise typer.Exit(1)
 
 
@@ -43,11 +52,12 @@ def doubts(rule: Rule, sources: Sources) -> list[str]:
 @app.command(name="list")
 def list_(
     paths: Paths = None,
+    store: options.StoreOption = None,
     content: options.ContentOption = None,
     form: options.FormatOption = None,
 ) -> None:
     """The rules, those that are refused with the reason."""
-    settings = options.settings(content=content)
+    settings = options.settings(store, content)
     found = options.rules(paths, settings.content)
     sources = options.sources(settings.content)
     rows = [
@@ -81,11 +91,12 @@ def list_(
 @app.command(name="test")
 def run_cases(
     paths: Paths = None,
+    store: options.StoreOption = None,
     content: options.ContentOption = None,
     form: options.FormatOption = None,
 ) -> None:
     """Run the cases beside the rules, through parser, schema and every engine. Exit code 1 where one fails."""
-    settings = options.settings(content=content)
+    settings = options.settings(store, content)
     found = options.rules(paths, settings.content)
     registry = options.registry(settings.content)
     sources = Sources.of(registry)

@@ -24,10 +24,6 @@ class Registry:
         """The parsers that take an object of this key for theirs; content decides between several."""
         return [parser for parser in self.parsers.values() if parser.claims(key)]
 
-    def recognise(self, key: str, head: bytes) -> Parser | None:
-        """The parser of an object, by key and checked against content; None: unrecognised."""
-        return next((parser for parser in self.claiming(key) if parser.recognises(head)), None)
-
 
 def load_parsers(folders: Iterable[Path]) -> tuple[Registry, list[ContentError]]:
     """Load every `*.py` of the folders; a later folder replaces a parser of the same file name.

@@ -183,3 +183,14 @@ def test_fields_may_be_called_as_an_engine_calls_its_own_columns(tmp_path: Path,
     rule.write_text(RULE.replace("eventName: ConsoleLogin", "{row: x, line: y}"))
     found = lines(siem("hunt", rule, "--on", events, "--dataset", "json", "--engine", engine))
     assert [match["event_id"] for match in found] == [f"{events}:1"]
+
+
+def test_rules_check_names_every_error_and_doubt_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "bad.yml").write_text(RULE.replace("condition: selection", "condition: selectoin"))
+    (tmp_path / "doubtful.yml").write_text(RULE.replace("level: low", "status: test"))
+    found = lines(siem("rules", "check", "bad.yml", "doubtful.yml", cwd=tmp_path, code=1))
+    assert [(row["severity"], row["file"], row["place"]) for row in found] == [
+        ("error", "bad.yml", f"bad.yml:{found[0]['line']}"),
+        ("warning", "doubtful.yml", "doubtful.yml:1"),
+    ]
+    assert "selectoin" in found[0]["problem"]

@@ -75,7 +75,7 @@ def test_names_of_files_reach_the_terminal_as_text(tmp_path: Path) -> None:
         assert SHOWN in done.stderr.decode()
     (tmp_path / EVIL).write_text("title: [")
     assert SHOWN in siem("parse", EVIL, cwd=tmp_path).stderr.decode()
-    assert SHOWN in siem("rules", "check", EVIL, cwd=tmp_path, code=1).stderr.decode()
+    assert SHOWN in siem("rules", "check", EVIL, "--format", "table", cwd=tmp_path, code=1).stdout.decode()
 
 
 def test_a_name_that_is_not_utf8_is_told_too(tmp_path: Path) -> None:

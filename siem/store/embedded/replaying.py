@@ -44,15 +44,15 @@ def replay(root: Path, ledger: sqlite3.Connection, engine: Engine, step: Callabl
                 if not alone:
                     transaction.enter_context(immediate(ledger))
                 settling.check()
-                if not _forgotten(ledger, what):
-                    return 0
+                _forget(ledger, what)
                 stored = _moved(ledger, settling, what)
                 named = True
                 step("named")
             return stored
-        except (Overtaken, _Gone) as stop:
-            if isinstance(stop, _Gone):
-                return 0
+        except Overtaken:
+            continue
+        except _Gone:
+            return 0
         finally:
             workplace.clear(placed=not named)
     raise AssertionError("overtaken while nobody else could write")
@@ -76,16 +76,15 @@ def _settled(root: Path, ledger: sqlite3.Connection, engine: Engine, workplace: 
     return settling
 
 
-def _forgotten(ledger: sqlite3.Connection, what: Replay) -> bool:
-    """Take the replayed rejects out; False: some are gone already (the transaction has to be given up).
+def _forget(ledger: sqlite3.Connection, what: Replay) -> None:
+    """Take the replayed rejects out.
 
     Raises:
-        _Gone: somebody else replayed one of them.
+        _Gone: somebody else replayed one of them; the transaction has to be given up.
     """
     ordinals = sorted({stored.reject.ordinal for stored in what.stored})
     if rejects.remove(ledger, what.object, ordinals) != len(what.stored):
         raise _Gone
-    return bool(ordinals)
 
 
 def _moved(ledger: sqlite3.Connection, settling: Settling, what: Replay) -> int:
