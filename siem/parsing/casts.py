@@ -7,6 +7,7 @@ in Arrow, for distinct texts by the thousand, and leaves to `one` what it cannot
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,17 +28,28 @@ class Cast:
     """one: what a text becomes, None where it is no such value. many: the same for an array.
 
     exact: what it gives is the very text, so that the column need not be stored beside the field.
+    normal: it is the very text where that was in normal form; the column is stored where it was not.
     """
 
     one: Callable[[str], str | None]
     many: Callable[[pa.StringArray], pa.StringArray]
     exact: bool = False
+    normal: bool = False
 
     def texts(self, texts: pa.StringArray) -> pa.StringArray:
         """What each text becomes; null stays null."""
         if len(texts) > FEW:
             return self.many(texts)
         return pa.array([None if text is None else self.one(text) for text in texts.to_pylist()], pa.string())
+
+
+def by_text(one: Callable[[str], str | None]) -> Cast:
+    """A cast for columns of few distinct texts."""
+
+    def many(texts: pa.StringArray) -> pa.StringArray:
+        return pa.array([None if text is None else one(text) for text in texts.to_pylist()], pa.string())
+
+    return Cast(one, many)
 
 
 NULL = pa.scalar(None, pa.string())
@@ -61,6 +73,9 @@ IPV6 = "^(?:{})$".format(
     )
 )
 """Most ways to write one (RFC 4291, 2.2); not those that end as an IPv4 address."""
+NORMAL = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{5}[1-9])?Z$"
+"""Times as documents have them (most of them)."""
+ZONE = re.compile(r"[+-]\d\d:\d\d$", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -102,8 +117,14 @@ def _text(given: str) -> str | None:
     return given or None
 
 
+def without(texts: pa.StringArray, text: str) -> pa.StringArray:
+    """The texts, with null for this one."""
+    same = pc.equal(texts, text)
+    return pc.if_else(same, NULL, texts) if pc.any(same).as_py() else texts
+
+
 def _texts(texts: pa.StringArray) -> pa.StringArray:
-    return pc.if_else(pc.equal(texts, ""), NULL, texts)
+    return without(texts, "")
 
 
 def _lower(given: str) -> str | None:
@@ -144,12 +165,22 @@ def _epochs(texts: pa.StringArray) -> pa.StringArray:
     return pc.replace_with_mask(whole, dotted, pa.array(map(_epoch, texts.filter(dotted).to_pylist()), pa.string()))
 
 
-def _transport(text: str) -> str | None:
-    return PROTOCOLS.get(text)
+def _rfc3339(text: str) -> str | None:
+    return values.moment(text if text[-1:] in ("Z", "z") or ZONE.search(text) else f"{text}Z")
 
 
-def _transports(texts: pa.StringArray) -> pa.StringArray:
-    return pa.array(map(PROTOCOLS.get, texts.to_pylist()), pa.string())
+def _rfc3339s(texts: pa.StringArray) -> pa.StringArray:
+    """Most texts are as they are written already; that they are times Arrow judges, for all of them at once."""
+    normal = pc.match_substring_regex(texts, NORMAL).fill_null(False)
+    try:
+        pc.if_else(normal, texts, NULL).cast(pa.timestamp("us", "UTC"))
+    except pa.ArrowInvalid:
+        normal = pa.repeat(False, len(texts))
+    if pc.all(normal).as_py():
+        return texts
+    rest = pc.invert(normal)
+    others = [None if text is None else _rfc3339(text) for text in texts.filter(rest).to_pylist()]
+    return pc.replace_with_mask(texts, rest, pa.array(others, pa.string()))
 
 
 def _family(text: str) -> str | None:
@@ -176,9 +207,13 @@ port = _number_in(range(65_536))
 """0 to 65535."""
 protocol = _number_in(range(256))
 """An IANA protocol number."""
-transport = Cast(_transport, _transports)
+transport = by_text(PROTOCOLS.get)
 """The name of an IANA protocol number."""
 family = Cast(_family, _families)
 """`ipv4` or `ipv6`, from its name in any case or of an address."""
 epoch = Cast(_epoch, _epochs)
 """RFC 3339 of seconds since 1970, years 1 to 9999; since 1970 they may have a fraction."""
+rfc3339 = Cast(_rfc3339, _rfc3339s, normal=True)
+"""RFC 3339 in UTC of a time that is written so; one without a zone is in UTC."""
+status = _number_in(range(100, 600))
+"""An HTTP status."""

@@ -81,8 +81,7 @@ class Delimited:
 
     def recognises(self, head: bytes) -> bool:
         """Parquet, or a first line of text that does not begin a document of another kind."""
-        line = head[:LOOKED_AT].removeprefix(BOM).lstrip().partition(b"\n")[0]
-        return head.startswith(MAGIC) or not (line.startswith((b"{", b"[", b"<")) or BINARY.search(line))
+        return head.startswith(MAGIC) or is_text(head)
 
     def parse(self, content: Content, origin: Origin, limits: Limits) -> Iterator[Parsed]:
         return Reading(self, origin, limits).parsed(content)
@@ -99,3 +98,9 @@ class Delimited:
         kept = document.get(f"{self.dataset}.{name}")
         held = document.get(self.native[name]) if kept is None and name in self.native else kept
         return self.null if held is None else str(held)
+
+
+def is_text(head: bytes) -> bool:
+    """The first line is text that does not begin a document of another kind."""
+    line = head[:LOOKED_AT].removeprefix(BOM).lstrip().partition(b"\n")[0]
+    return not (line.startswith((b"{", b"[", b"<")) or BINARY.search(line))

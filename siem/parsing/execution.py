@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from siem.parsing.batch import Parsed, Reject, text_of
-from siem.parsing.casts import FEW, Cast
+from siem.parsing.casts import FEW, NULL, Cast
 from siem.parsing.columns import Coded, Column, ColumnBatch, Mask, Numbered, first_of
 from siem.parsing.headers import Plan
 from siem.schema import ORDER, Origin
-
-if TYPE_CHECKING:
-    from siem.parsing.delimited import Delimited
 
 Ordinals = npt.NDArray[np.int64]
 
@@ -51,11 +50,27 @@ class Block:
         return Block(columns, self.ordinals[keep], lambda row: self.line(int(rows[row])))
 
 
-class Execution:
-    """The table of a parser, for one object."""
+class Declared(Protocol):
+    """What a parser declares beside its tables. See `Delimited` for the attributes."""
 
-    def __init__(self, parser: Delimited, origin: Origin) -> None:
-        self._parser, self._origin = parser, origin
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def constants(self) -> Mapping[str, str]: ...
+    @property
+    def skip(self) -> Skip | None: ...
+    @property
+    def time_in_key(self) -> re.Pattern[str] | None: ...
+
+
+class Execution:
+    """The table of a parser, for one object.
+
+    constants: fields that are the same in all events of this object.
+    """
+
+    def __init__(self, parser: Declared, origin: Origin, constants: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._parser, self._origin, self._own = parser, origin, constants
 
     def events(self, plan: Plan, block: Block, rejects: Sequence[Reject] = ()) -> Parsed:
         """The events of a block; rows without a time become rejects."""
@@ -107,7 +122,7 @@ class Execution:
             "event.ingested": text_of(self._origin.ingested),
             "siem.object": self._origin.object,
         }
-        return {name: Coded.constant(text) for name, text in (every | dict(self._parser.constants)).items()}
+        return {name: Coded.constant(text) for name, text in (every | {**self._parser.constants, **self._own}).items()}
 
 
 class Values:
@@ -122,7 +137,7 @@ class Values:
         if key not in self._done:
             source = self._columns[column] if column in self._columns else self.first(column)
             result = source.cast(cast.texts)
-            self._done[key] = result if cast.exact or len(result.texts) <= FEW else result.recoded()
+            self._done[key] = result if cast.exact or cast.normal or len(result.texts) <= FEW else result.recoded()
         return self._done[key]
 
     def first(self, field: str, *others: Coded) -> Coded:
@@ -141,12 +156,19 @@ class Values:
         found: dict[str, Column] = {}
         for name in self._plan.names:
             column = self._columns[name]
-            texts = column.texts
             for cast in self._plan.holders[name]:
                 held = self._cast(name, cast).texts
-                texts = (
-                    pc.if_else(pc.is_null(held), texts, None) if held.null_count else pa.nulls(len(texts), texts.type)
-                )
-            if texts.null_count < len(texts):
-                found[f"{dataset}.{name}"] = Coded(texts, column.at)
+                if cast.exact:
+                    column = Coded(unheld(column.texts, held), column.at)
+                else:
+                    column = Coded(
+                        pc.if_else(pc.equal(column.texts, held).fill_null(False), NULL, column.texts), column.at
+                    ).recoded()
+            if column.texts.null_count < len(column.texts):
+                found[f"{dataset}.{name}"] = column
         return found
+
+
+def unheld(texts: pa.StringArray, held: pa.StringArray) -> pa.StringArray:
+    """The texts of which none is held."""
+    return pc.if_else(pc.is_null(held), texts, NULL) if held.null_count else pa.nulls(len(texts), texts.type)

@@ -47,7 +47,7 @@ class Plan:
     """What is made of the columns of one header.
 
     names: the columns. fields: schema field, its columns in order, its cast. holders: column -> casts whose fields
-    hold its very text. marks: columns whose sound values never look like a name.
+    hold its very text, or do where it is in normal form. marks: columns whose sound values never look like a name.
     """
 
     names: tuple[str, ...]
@@ -81,8 +81,8 @@ def column_name(written: str) -> str:
     return escaped if len(escaped) <= LONGEST else f"{escaped[: LONGEST - len(digest) - 1]}_{digest}"
 
 
-def plan_of(names: Sequence[str], table: Table, known: frozenset[str]) -> Plan:
-    """What `table` makes of these columns.
+def plan_of(names: Sequence[str], table: Table, known: frozenset[str], parts: Sequence[str] = ()) -> Plan:
+    """What `table` makes of these columns, and of the parts that some of them have.
 
     Raises:
         Unusable: a column stands twice, none is known, or there are too many.
@@ -93,9 +93,11 @@ def plan_of(names: Sequence[str], table: Table, known: frozenset[str]) -> Plan:
         raise Unusable(f"the column {twice} stands twice in the header")
     if not known.intersection(names):
         raise Unusable("the header has no column of this log")
-    fields = [(field, present(source, names, table), cast) for field, (source, cast) in table.items()]
+    there = (*names, *parts)
+    fields = [(field, present(source, there, table), cast) for field, (source, cast) in table.items()]
     filled = tuple((field, columns, cast) for field, columns, cast in fields if columns)
-    holders = {name: tuple(cast for source, cast in table.values() if source == name and cast.exact) for name in names}
+    holding = [(source, cast) for source, cast in table.values() if cast.exact or cast.normal]
+    holders = {name: tuple(cast for source, cast in holding if source == name) for name in names}
     marks = [columns[0] for field, columns, _ in filled if BY_NAME[field].kind is not Kind.TEXT and columns[0] in names]
     return Plan(tuple(names), filled, holders, tuple(marks))
 

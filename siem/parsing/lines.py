@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from siem.errors import Damaged
-from siem.parsing.batch import KEPT_BYTES
+from siem.parsing.batch import KEPT_BYTES, Reject
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,9 @@ class Oversized:
     size: int
     sha256: str
 
+    def reject(self, ordinal: int, longest: int) -> Reject:
+        return Reject(ordinal, too_long(longest), self.prefix, self.size, self.sha256)
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -27,7 +31,11 @@ class Cut:
 
     raw: bytes
 
+    def reject(self, ordinal: int, longest: int) -> Reject:
+        return Reject.of(ordinal, "cut: the object breaks inside the line", self.raw)
 
+
+Places = npt.NDArray[np.int64]
 Frame = bytes | Oversized | Cut
 
 
@@ -88,6 +96,11 @@ def gathered(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
         yield b"".join(pieces)
 
 
+def with_newlines(block: bytes) -> bytes:
+    """The lines of `block` ended by newlines alone."""
+    return block.replace(b"\r\n", b"\n").removesuffix(b"\r") if b"\r" in block else block
+
+
 def windows(block: bytes, size: int) -> Iterator[bytes]:
     """The lines of `block` in pieces of about `size` bytes."""
     start = 0
@@ -134,11 +147,14 @@ class Held:
         return frame
 
 
-def is_clean(block: bytes, longest: int) -> bool:
+def newlines_in(block: bytes) -> Places:
+    """Where the newlines of `block` stand."""
+    return np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+
+
+def is_clean(block: bytes, newlines: Places, longest: int) -> bool:
     """No line of `block` has a control character or more than `longest` bytes (60 µs a megabyte)."""
-    octets = np.frombuffer(block, np.uint8)
-    newlines = np.flatnonzero(octets == ord("\n"))
-    if np.count_nonzero(octets < ord(" ")) != len(newlines) or b"\x7f" in block:
+    if np.count_nonzero(np.frombuffer(block, np.uint8) < ord(" ")) != len(newlines) or b"\x7f" in block:
         return False
     if len(block) <= longest:
         return True

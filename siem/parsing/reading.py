@@ -10,17 +10,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
 from siem.config import Limits
 from siem.errors import Damaged
 from siem.parsing.batch import Parsed, Reject
-from siem.parsing.casts import FEW, NULL
-from siem.parsing.columns import Coded
+from siem.parsing.columns import Coded, Coding, nulled
 from siem.parsing.execution import Block, Execution, Ordinals
 from siem.parsing.headers import NAME, Plan, Unusable, names_in, plan_of
-from siem.parsing.lines import Cut, Frame, Oversized, fault, framed, gathered, is_clean, too_long, windows
+from siem.parsing.lines import (
+    Cut,
+    Frame,
+    Oversized,
+    fault,
+    framed,
+    gathered,
+    is_clean,
+    newlines_in,
+    windows,
+    with_newlines,
+)
 from siem.parsing.parquet import MAGIC, Rows, line_of, screened
 from siem.parsing.parser import Content
 from siem.schema import Origin
@@ -59,7 +68,7 @@ class Reading:
         self._plan: Plan | None = None
         self._unusable: str | None = None
         self._headers = 0
-        self._plain: set[str] = set()
+        self._coding = Coding()
 
     def parsed(self, content: Content) -> Iterator[Parsed]:
         """The object's blocks; its first bytes say whether it is Parquet."""
@@ -95,16 +104,13 @@ class Reading:
 
     def _frame(self, frame: Frame) -> Iterator[Parsed]:
         match frame:
-            case Oversized(prefix, size, digest):
-                if self._plan is None:
-                    self._unusable = self._unusable or NO_HEADER
-                yield self._parsed([Reject(self._next(), too_long(self._limits.record_bytes), prefix, size, digest)])
-            case Cut(raw):
-                yield self._parsed([Reject.of(self._next(), "cut: the object breaks inside the line", raw)])
             case bytes():
-                block = frame.replace(b"\r\n", b"\n").removesuffix(b"\r") if b"\r" in frame else frame
-                for window in windows(self._opened(block), WINDOW):
+                for window in windows(self._opened(with_newlines(frame)), WINDOW):
                     yield from self._lines(window)
+            case Oversized() | Cut():
+                if isinstance(frame, Oversized) and self._plan is None:
+                    self._unusable = self._unusable or NO_HEADER
+                yield self._parsed([frame.reject(self._next(), self._limits.record_bytes)])
 
     def _lines(self, block: bytes) -> Iterator[Parsed]:
         read = self._read(block) if block else None
@@ -118,7 +124,7 @@ class Reading:
 
     def _read(self, block: bytes) -> pa.Table | None:
         """The columns of a block of lines; None: there is something unusual about one of them."""
-        if self._plan is None or not is_clean(block, self._limits.record_bytes):
+        if self._plan is None or not is_clean(block, newlines_in(block), self._limits.record_bytes):
             return None
         try:
             return table(block, self._plan.names, self._separator)
@@ -130,7 +136,7 @@ class Reading:
         return self._plan.most_rows if self._plan else MOST_REJECTS
 
     def _table(self, block: bytes, read: pa.Table) -> Iterator[Parsed]:
-        columns = self._coded(read)
+        columns = self._coding.coded(read)
         if self._plan is None or self._is_suspicious(self._plan, columns):
             yield from self._careful(block)
         else:
@@ -196,7 +202,9 @@ class Reading:
         for group in sound.values():
             for start in range(0, len(group.lines), group.plan.most_rows):
                 part = slice(start, start + group.plan.most_rows)
-                columns = self._coded(table(b"\n".join([*group.lines[part], b""]), group.plan.names, self._separator))
+                columns = self._coding.coded(
+                    table(b"\n".join([*group.lines[part], b""]), group.plan.names, self._separator)
+                )
                 yield self._execution.events(group.plan, self._block(columns, np.array(group.ordinals[part])))
 
     def _header(self, line: bytes) -> tuple[str, ...] | None:
@@ -214,21 +222,7 @@ class Reading:
     def _block(self, columns: Mapping[str, Coded], ordinals: Ordinals) -> Block:
         written = list(columns.values())
         line = partial(line_of, written, separator=self._separator, null=self._parser.null)
-        return Block(self._nulled(columns), ordinals, line)
-
-    def _coded(self, read: pa.Table) -> dict[str, Coded]:
-        """The columns by their distinct texts, but for those of which most texts were distinct in the last block."""
-        columns = {}
-        for name, chunks in zip(read.column_names, read.columns, strict=True):
-            texts = chunks.combine_chunks()
-            column = Coded(texts, None) if name in self._plain and len(texts) > FEW else Coded.of(texts)
-            columns[name] = column
-            if len(column.texts) * 2 > len(texts) > FEW:
-                self._plain.add(name)
-        return columns
-
-    def _nulled(self, columns: Mapping[str, Coded]) -> dict[str, Coded]:
-        return {name: column.cast(partial(without, text=self._parser.null)) for name, column in columns.items()}
+        return Block(nulled(columns, self._parser.null), ordinals, line)
 
     def _batch(self, ordinals: Ordinals, written: list[Coded], names: tuple[str, ...]) -> Parsed:
         """Rows of a Parquet file."""
@@ -237,7 +231,7 @@ class Reading:
             reason = self._unusable or NO_HEADER
             return self._parsed([Reject.of(int(number), reason, line(row)) for row, number in enumerate(ordinals)])
         columns, faults = screened(written, len(ordinals), self._limits.record_bytes)
-        block = Block(self._nulled(dict(zip(names, columns, strict=True))), ordinals, line)
+        block = Block(nulled(dict(zip(names, columns, strict=True)), self._parser.null), ordinals, line)
         if not faults:
             return self._execution.events(self._plan, block)
         rejects = [Reject.of(int(ordinals[row]), reason, line(row)) for row, reason in sorted(faults.items())]
@@ -250,8 +244,12 @@ class Reading:
         return self._parser.separator
 
 
-def table(block: bytes, names: Sequence[str], separator: str) -> pa.Table:
+def table(
+    block: bytes, names: Sequence[str], separator: str, quoted: bool = False, size: int | None = None
+) -> pa.Table:
     """The columns of clean lines.
+
+    quoted: columns may stand in quotation marks. size: bytes that are read at a time, more than any line has.
 
     Raises:
         ArrowInvalid: a line has more or fewer columns, or bytes that are not UTF-8.
@@ -260,13 +258,9 @@ def table(block: bytes, names: Sequence[str], separator: str) -> pa.Table:
         block = b"\n" + block  # or else it would be taken for the file's own
     return csv.read_csv(
         pa.py_buffer(block),
-        csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=names),
-        csv.ParseOptions(delimiter=separator, quote_char=False, double_quote=False, escape_char=False),
+        csv.ReadOptions(use_threads=False, block_size=size or len(block) + 1, column_names=names),
+        csv.ParseOptions(
+            delimiter=separator, quote_char='"' if quoted else False, double_quote=False, escape_char=False
+        ),
         csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), check_utf8=not block.isascii()),
     )
-
-
-def without(texts: pa.StringArray, text: str) -> pa.StringArray:
-    """The texts, with null for this one."""
-    same = pc.equal(texts, text)
-    return pc.if_else(same, NULL, texts) if pc.any(same).as_py() else texts

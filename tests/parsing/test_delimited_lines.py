@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.errors import Damaged
-from siem.parsing.lines import Cut, Oversized, framed, gathered, is_clean, windows
+from siem.parsing.lines import Cut, Oversized, framed, gathered, is_clean, newlines_in, windows
 
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\n\n", b"defghijk" * 3])).map(b"".join)
 
@@ -59,4 +59,4 @@ def test_damage_comes_after_what_was_good() -> None:
     ],
 )
 def test_what_can_be_read_as_a_block(block: bytes, clean: bool) -> None:
-    assert is_clean(block, 6) == clean
+    assert is_clean(block, newlines_in(block), 6) == clean
