@@ -1,9 +1,11 @@
-"""What a parser is: the two shapes, and what they are built from."""
+"""What a parser is: the shapes, and what they are built from."""
 
 from siem.parsing.batch import Batch, Parsed, Reject, Tally
 from siem.parsing.delimited import Delimited
 from siem.parsing.documented import documented
 from siem.parsing.execution import holds
+from siem.parsing.forms import Form
+from siem.parsing.headerless import Headerless
 from siem.parsing.headers import first
 from siem.parsing.json_keys import Integer, Nested
 from siem.parsing.json_records import JsonRecords
@@ -15,6 +17,8 @@ __all__ = [
     "Batch",
     "Content",
     "Delimited",
+    "Form",
+    "Headerless",
     "Integer",
     "JsonRecords",
     "Nested",
