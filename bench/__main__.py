@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from bench import cloudtrail, ingest, memory, vpcflow, waf
+from bench import cloudtrail, elb, ingest, memory, vpcflow, waf
 from bench.claim import Claim
 
 ROUNDS = 5
@@ -83,7 +83,7 @@ def main(words: list[str]) -> int:
     pa.set_memory_pool(pa.system_memory_pool())  # as `siem` does
     results: list[Result] = []
     with ExitStack() as stack:
-        claims = [*cloudtrail.claims(), *vpcflow.claims(), *waf.claims()]
+        claims = [*cloudtrail.claims(), *vpcflow.claims(), *elb.claims(), *waf.claims()]
         if wanted("ingest of objects"):
             small = stack.enter_context(ingest.bucket(ingest.SMALL_OBJECTS, ingest.SMALL_RECORDS))
             large = stack.enter_context(ingest.bucket(ingest.LARGE_OBJECTS, ingest.LARGE_RECORDS))
