@@ -17,10 +17,9 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from bench import cloudtrail, elb, ingest, memory, vpcflow, waf
 from bench.claim import Claim
+from siem.allocator import settle
 
 ROUNDS = 5
 RESULTS = Path(__file__).parent / "results.json"
@@ -80,7 +79,7 @@ def main(words: list[str]) -> int:
     def wanted(name: str) -> bool:
         return not words or any(word.lower() in name.lower() for word in words)
 
-    pa.set_memory_pool(pa.system_memory_pool())  # as `siem` does
+    settle()  # as `siem` does
     results: list[Result] = []
     with ExitStack() as stack:
         claims = [*cloudtrail.claims(), *vpcflow.claims(), *elb.claims(), *waf.claims()]

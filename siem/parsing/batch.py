@@ -11,7 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 KEPT_BYTES = 1_000_000
-"""Bytes of a reject that are kept; of a longer one its prefix and its hash (DESIGN: 1 MB)."""
+"""Bytes of a reject that are kept; of a longer one its prefix and its hash."""
 
 
 class Batch(Protocol):

@@ -155,7 +155,7 @@ def text_compared(operand: Operand, operator: str, value: float, parameter: Para
         limit = float(value)
     except OverflowError:
         return Bounds.at_most(surely(is_number))
-    if isinstance(value, int) and abs(value) >= WHOLE:
+    if abs(value) >= WHOLE:
         return Bounds.at_most(surely(is_number))
     passes = sql(f"try_cast({{}} AS DOUBLE) {operator} CAST({{}} AS DOUBLE)", operand.sql, parameter(limit))
     return Bounds.exact(surely(sql("CASE WHEN {} THEN {} ELSE FALSE END", is_number, passes)))

@@ -1,4 +1,4 @@
-"""The commands, as DESIGN §8 writes them down for scripts."""
+"""The commands, as docs/commands.md writes them down for scripts."""
 
 from __future__ import annotations
 

@@ -1,0 +1,20 @@
+"""Which allocator a process of ours uses; see docs/decisions/0007."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+
+import pyarrow as pa
+
+M_MMAP_THRESHOLD = -3  # malloc.h of glibc
+LARGE = 4 << 20
+"""Bytes from which on an allocation is given back to the system at once. glibc would raise its own threshold to 32 MB
+and keep what lies below: 300 instead of 268 MB for a VPC Flow object of any size. 1 MB: 242 MB, but 1.3 × the time."""
+
+
+def settle() -> None:
+    """Arrow's memory from the system's allocator, large pieces given back. Called once, where a process begins."""
+    pa.set_memory_pool(pa.system_memory_pool())
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
