@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import orjson
@@ -13,15 +11,10 @@ from isal import igzip
 
 from bench.claim import Claim
 from bench.corpus_cloudtrail import cloudtrail
-from siem.config import Limits
-from siem.intake.content import Delivered
-from siem.parsing import Batch
-from siem.run.content import load_registry
-from siem.schema import Origin
-from siem.store.embedded.files import write_parquet
-from siem.store.embedded.writing import together
+from bench.parsed import as_parquet, ndjson
 
 EVENTS = 20_000
+OF = "aws.cloudtrail", "x_CloudTrail_y.json.gz"
 
 
 class Issuer(msgspec.Struct):
@@ -91,36 +84,9 @@ _typed = msgspec.json.Decoder(Document)
 def claims() -> list[Claim]:
     delivered = cloudtrail(EVENTS)
     return [
-        Claim("CloudTrail to NDJSON", "events", partial(ndjson, delivered), partial(plain, delivered), 0.85),
-        Claim("CloudTrail to Parquet", "events", partial(as_parquet, delivered), partial(typed, delivered), 0.30),
+        Claim("CloudTrail to NDJSON", "events", partial(ndjson, *OF, delivered), partial(plain, delivered), 0.85),
+        Claim("CloudTrail to Parquet", "events", partial(as_parquet, *OF, delivered), partial(typed, delivered), 0.30),
     ]
-
-
-def batches(delivered: bytes) -> list[Batch]:
-    """What the parser makes of an object."""
-    parser = load_registry(None)[0].parsers["aws.cloudtrail"]
-    content = Delivered(delivered, Limits())
-    origin = Origin("x_CloudTrail_y.json.gz", "0" * 24, content.sha256, datetime(2026, 11, 1, tzinfo=UTC))
-    return [parsed.batch for parsed in parser.parse(content, origin, Limits()) if parsed.batch is not None]
-
-
-def ndjson(delivered: bytes) -> int:
-    parser = load_registry(None)[0].parsers["aws.cloudtrail"]
-    content = Delivered(delivered, Limits())
-    origin = Origin("x_CloudTrail_y.json.gz", "0" * 24, content.sha256, datetime(2026, 11, 1, tzinfo=UTC))
-    events = 0
-    for parsed in parser.parse(content, origin, Limits()):
-        if parsed.batch is not None:
-            parsed.batch.ndjson()
-            events += parsed.events
-    return events
-
-
-def as_parquet(delivered: bytes) -> int:
-    table = together([batch.arrow() for batch in batches(delivered)])
-    with tempfile.TemporaryDirectory() as folder:
-        write_parquet(table, Path(folder) / "events.parquet")
-    return len(table)
 
 
 def plain(delivered: bytes) -> int:

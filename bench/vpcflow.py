@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import pyarrow as pa
 from isal import igzip
@@ -14,15 +10,10 @@ from pyarrow import csv
 
 from bench.claim import Claim
 from bench.corpus_vpcflow import V2, V3, V4, V5, vpcflow
-from siem.config import Limits
-from siem.intake.content import Delivered
-from siem.parsing import Batch
-from siem.run.content import load_registry
-from siem.schema import Origin
-from siem.store.embedded.files import write_parquet
-from siem.store.embedded.writing import together
+from bench.parsed import as_parquet, ndjson
 
 LINES = 200_000
+OF = "aws.vpcflow", "AWSLogs/111122223333/vpcflowlogs/x_20261101T0000Z_0.log.gz"
 NUMBERS = ("version", "srcport", "dstport", "protocol", "packets", "bytes", "start", "end", "tcp-flags", "traffic-path")
 
 
@@ -33,7 +24,7 @@ def claims() -> list[Claim]:
         Claim(
             f"VPC Flow {name} to NDJSON",
             "events",
-            partial(ndjson, objects[name]),
+            partial(ndjson, *OF, objects[name]),
             partial(read, objects[name], {}),
             goal,
         )
@@ -45,37 +36,11 @@ def claims() -> list[Claim]:
         Claim(
             "VPC Flow v2 to Parquet",
             "events",
-            partial(as_parquet, objects["v2"]),
+            partial(as_parquet, *OF, objects["v2"]),
             partial(read, objects["v2"], typed),
             0.35,
         ),
     ]
-
-
-def batches(delivered: bytes) -> Iterator[Batch]:
-    """What the parser makes of an object."""
-    parser = load_registry(None)[0].parsers["aws.vpcflow"]
-    limits = Limits()
-    content = Delivered(delivered, limits)
-    key = "AWSLogs/111122223333/vpcflowlogs/x_20261101T0000Z_0.log.gz"
-    origin = Origin(key, "0" * 24, content.sha256, datetime(2026, 11, 1, tzinfo=UTC))
-    for parsed in parser.parse(content, origin, limits):
-        assert not parsed.rejects
-        if parsed.batch is not None:
-            yield parsed.batch
-
-
-def ndjson(delivered: bytes) -> int:
-    """Documents, as they are sent to a store."""
-    return sum(len(batch) for batch in batches(delivered) if batch.ndjson())
-
-
-def as_parquet(delivered: bytes) -> int:
-    """One file, as the embedded store gathers and writes events."""
-    events = together([batch.arrow() for batch in batches(delivered)])
-    with tempfile.TemporaryDirectory() as folder:
-        write_parquet(events, Path(folder) / "events.parquet")
-    return len(events)
 
 
 def read(delivered: bytes, types: dict[str, pa.DataType]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,9 @@ from siem.store.embedded.trouble import told
 
 GATHERED_BYTES, GATHERED_ROWS = 24 << 20, 250_000
 """Events that are held in memory. Writing them takes two to three times as much for a moment."""
+
+REPEATS = 4
+"""How often a text has to come on average to be worth a dictionary."""
 
 PATIENT_ATTEMPTS = 2
 """Attempts beside other writers; the next one holds the ledger's lock all the way, so that it cannot be overtaken."""
@@ -220,13 +223,25 @@ def tidy(events: pa.Table, object_: str) -> pa.Table:
 
 
 def together(tables: Sequence[pa.Table]) -> pa.Table:
-    """One table of all columns; text that is coded in some tables is coded in all."""
-    coded = {field.name for table in tables for field in table.schema if field.type == CODED}
-    return pa.concat_tables([_coded(table, coded) for table in tables], promote_options="default").unify_dictionaries()
+    """One table of all columns. Text is coded in all tables or in none, as its values repeat: a row group is written
+    with all of a dictionary, however few of its rows need it."""
+    kinds = {field.name: arrow_type(field.name) for table in tables for field in table.schema}
+    for name in {field.name for table in tables for field in table.schema if field.type == CODED}:
+        columns = [table[name] for table in tables if name in table.column_names]
+        if REPEATS * sum(map(distinct, columns)) <= sum(map(len, columns)):
+            kinds[name] = CODED
+    return pa.concat_tables([_of(table, kinds) for table in tables], promote_options="default").unify_dictionaries()
 
 
-def _coded(table: pa.Table, names: Container[str]) -> pa.Table:
+def distinct(column: pa.ChunkedArray) -> int:
+    """At most so many values."""
+    return sum([len(chunk.dictionary) if column.type == CODED else len(chunk) for chunk in column.chunks])
+
+
+def _of(table: pa.Table, kinds: Mapping[str, pa.DataType]) -> pa.Table:
+    """The table with columns of these types."""
     for at, field in enumerate(table.schema):
-        if field.name in names and field.type != CODED:
-            table = table.set_column(at, field.name, table[field.name].dictionary_encode())
+        if field.type != (kind := kinds[field.name]):
+            column = table[field.name]
+            table = table.set_column(at, field.name, column.dictionary_encode() if kind == CODED else column.cast(kind))
     return table
