@@ -10,6 +10,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
+EVERY = frozenset(("@timestamp", "event.id", "event.dataset", "event.ingested", "siem.object"))
+"""Fields that every event has."""
+
 KEPT_BYTES = 1_000_000
 """Bytes of a reject that are kept; of a longer one its prefix and its hash."""
 

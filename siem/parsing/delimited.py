@@ -13,17 +13,16 @@ from functools import cached_property
 from typing import Any
 
 from siem.config import Limits
-from siem.parsing.batch import Parsed
+from siem.parsing.batch import EVERY, Parsed
 from siem.parsing.casts import epoch
 from siem.parsing.execution import Skip
 from siem.parsing.headers import Table, sources
+from siem.parsing.lines import BOM
 from siem.parsing.parquet import MAGIC
 from siem.parsing.parser import Content
 from siem.parsing.reading import Reading
 from siem.schema import DatasetFields, LogSource, Origin
 
-EVERY = frozenset(("@timestamp", "event.id", "event.dataset", "event.ingested", "siem.object"))
-BOM = b"\xef\xbb\xbf"
 LOOKED_AT = 4096
 BINARY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\xc0\xc1\xf5-\xff]|^[\x80-\xbf]")
 """Bytes that no text has, in UTF-8, or does not begin with."""

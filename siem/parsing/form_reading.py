@@ -17,10 +17,10 @@ from siem.parsing.columns import Coded, Coding, Mask, nulled
 from siem.parsing.execution import Block, Execution
 from siem.parsing.forms import FORM, Form, form_by_key, form_by_line
 from siem.parsing.headers import Plan
-from siem.parsing.lines import Places, fault, framed, gathered, is_clean, newlines_in, windows, with_newlines
+from siem.parsing.lines import BOM, Places, fault, framed, gathered, is_clean, newlines_in, windows, with_newlines
 from siem.parsing.parser import Content
 from siem.parsing.quoting import SPACE, columns_of_each, spaces_of_each, supposed_columns
-from siem.parsing.reading import BOM, WINDOW, table
+from siem.parsing.reading import WINDOW, table
 from siem.schema import Origin
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from enum import Enum, auto
 import msgspec
 
 from siem.parsing.batch import KEPT_BYTES
-from siem.parsing.lines import Held, Oversized
+from siem.parsing.lines import BOM, Held, Oversized
 from siem.parsing.resync import Broken, Found, Frame, Scanner, Starts
 from siem.parsing.scanning import is_json, members, value_end
 
@@ -56,7 +56,6 @@ MEMBER = re.compile(rb"\s*+,\s*+(" + STRING + rb")\s*+:\s*+(?=\S)", re.DOTALL)
 CLOSE = re.compile(rb"\s*+\}")
 RECORDS = b'"Records"'
 WHITE = b" \t\r\n"
-BOM = b"\xef\xbb\xbf"
 ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 HELD_BACK = 256
 """Bytes that are kept while the next record is looked for: its beginning may be cut."""
@@ -186,21 +185,17 @@ class Framer:
         held, text = self._held, self._text
         fresh = held is not None and not held.size
         start = self._starts.after(text, 0 if fresh else -1)
-        if start is None and not final:
-            end = max(0, len(text) - HELD_BACK)
-        elif start is None:
-            end = len(text)
-        else:
-            end = start
+        over = final or start is not None
+        end = start if start is not None else len(text) if final else max(0, len(text) - HELD_BACK)
         piece = text[:end]
-        if start is not None or final:
+        if over:
             piece = piece.rstrip(b", \t\r\n")
             if final and start is None and self._resume is State.ITEMS and piece.endswith(b"]}"):
                 piece, self._resume = piece[:-2].rstrip(WHITE), State.VALUE
         if held is not None:
             held.add(piece)
         self._text = text[end:]
-        if start is not None or final:
+        if over:
             if held is not None:
                 out.append(self._given_up(held))
             self._state, self._held = self._resume, None

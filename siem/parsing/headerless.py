@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Any
 
 from siem.config import Limits
-from siem.parsing.batch import Parsed
-from siem.parsing.delimited import EVERY, is_text
+from siem.parsing.batch import EVERY, Parsed
+from siem.parsing.delimited import is_text
 from siem.parsing.execution import Skip
 from siem.parsing.form_reading import FormReading
 from siem.parsing.forms import FORM, Form, form_by_key, form_by_line

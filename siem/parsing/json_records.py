@@ -14,7 +14,7 @@ from typing import Any
 
 from siem.config import Limits
 from siem.errors import Damaged
-from siem.parsing.batch import Parsed
+from siem.parsing.batch import EVERY, Parsed
 from siem.parsing.event import event_type
 from siem.parsing.framing import Framer
 from siem.parsing.guards import Seen
@@ -72,10 +72,8 @@ class JsonRecords:
 
     @cached_property
     def fields(self) -> DatasetFields:
-        constant = {"event.id", "event.dataset", "event.ingested", "cloud.provider", "siem.object", "@timestamp"}
-        return DatasetFields(
-            self.dataset, self.filled | constant, self.native, self.aliases, frozenset(self.payloads), nested=True
-        )
+        filled = self.filled | EVERY | {"cloud.provider"}
+        return DatasetFields(self.dataset, filled, self.native, self.aliases, frozenset(self.payloads), nested=True)
 
     @cached_property
     def keys(self) -> Keys:

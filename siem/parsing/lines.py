@@ -12,6 +12,9 @@ import numpy.typing as npt
 from siem.errors import Damaged
 from siem.parsing.batch import KEPT_BYTES, Reject
 
+BOM = b"\xef\xbb\xbf"
+"""The byte order mark in UTF-8."""
+
 
 @dataclass(frozen=True, slots=True)
 class Oversized:

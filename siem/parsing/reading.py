@@ -19,6 +19,7 @@ from siem.parsing.columns import Coded, Coding, nulled
 from siem.parsing.execution import Block, Execution, Ordinals
 from siem.parsing.headers import NAME, Plan, Unusable, names_in, plan_of
 from siem.parsing.lines import (
+    BOM,
     Cut,
     Frame,
     Oversized,
@@ -37,7 +38,6 @@ from siem.schema import Origin
 if TYPE_CHECKING:
     from siem.parsing.delimited import Delimited
 
-BOM = b"\xef\xbb\xbf"
 MOST_HEADERS = 100
 """Headers of one object that are used; each costs a block of its own."""
 MOST_REJECTS = 10_000
