@@ -26,7 +26,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m 'not slow'
+	$(BIN)/pytest -n 2 -m 'not slow' --hypothesis-profile quick
 
 bench: $(STAMP)
 	$(BIN)/python -m bench

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from examples import USUAL
 from hypothesis import settings
 
 from siem.config import Limits
@@ -32,5 +33,8 @@ def limits() -> Limits:
     return Limits()
 
 
-settings.register_profile("hinomi", deadline=None)  # shared machines are slow now and then; no test asserts a time
+# shared machines are slow now and then, and no test asserts a time: no deadlines
+settings.register_profile("hinomi", deadline=None, max_examples=USUAL)
+settings.register_profile("quick", deadline=None, max_examples=USUAL // 10)
+settings.register_profile("thorough", deadline=None, max_examples=USUAL * 20)
 settings.load_profile("hinomi")

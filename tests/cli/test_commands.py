@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from siem_command import lines, siem
 
+pytestmark = pytest.mark.slow  # every test starts processes
+
 TRAIL = "bucket/AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/01/"
 LOGINS = f"{TRAIL}111122223333_CloudTrail_us-east-1_20261101T0415Z_e5yy0gloQr2kLFnJ.json.gz"
 

@@ -12,6 +12,8 @@ from siem_command import siem
 
 from siem.cli.output import cell
 
+pytestmark = pytest.mark.slow  # every test starts processes
+
 KEY = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/01/111122223333_CloudTrail_us-east-1_20261101T0000Z_a.json"
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from siem_command import lines, shell, siem
 
+pytestmark = pytest.mark.slow  # every test starts processes
+
 KEY = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/01/111122223333_CloudTrail_us-east-1_20261101T0000Z_a.json"
 RULE = """\
 title: A console login

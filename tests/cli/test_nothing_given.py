@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from siem_command import siem
 
+pytestmark = pytest.mark.slow  # every test starts processes
+
 READING = (
     *("alerts list", "store stats", "rejects list", "rejects replay", "detect"),
     "hunt rule.yml",

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from siem_command import shell, siem
 
+pytestmark = pytest.mark.slow  # every test starts processes
+
 LOG = '{"Records":[' + ",".join(['{"eventVersion":"1.11","eventTime":"2026-11-01T00:00:00Z"}'] * 5_000) + "]}"
 
 

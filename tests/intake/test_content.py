@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.config import MEBI, Limits
@@ -125,7 +126,7 @@ class TestGzip:
         assert read(delivered(archive.getvalue())) == (archive.getvalue(), None)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(st.binary(max_size=300) | st.integers(0, 40_000).map(bytes), min_size=1, max_size=4),
     st.integers(1, 2),
@@ -145,7 +146,7 @@ def test_members_of_any_sizes_come_back_as_they_were(parts: list[bytes], levels:
     assert plain or (text, damage) == (data, None)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.integers(0, 2**32), st.integers(0, 255), st.booleans())
 def test_no_byte_that_is_changed_ever_passes_unseen_or_crashes(place: int, value: int, small: bool) -> None:
     text = lines(200)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from examples import examples
 from flow_reference import document, ndjson
 from flows import KEY, PARSER, Memory, Outcome, origin_of, outcome
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.parsing import Delimited, casts, columns, execution, reading
@@ -71,7 +72,7 @@ def fast(content: bytes, key: str, few: int, window: int) -> Outcome:
         return outcome(Memory(content), key)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     objects(),
     st.sampled_from([KEY, "vpcflowlogs/untimed.log"]),

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from elb_reference import document, tokens
 from elbs import FORMS, KEYS, LINES, PARSER
+from examples import examples
 from flow_reference import ndjson
 from flows import Memory, Outcome, origin_of, outcome
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_delimited_properties import as_documents
 
@@ -117,7 +118,7 @@ def fast(made: Made, few: int, window: int) -> Outcome:
         return outcome(Memory(made.content), made.key, parser=PARSER)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(objects(), st.sampled_from([1, 2, 64]), st.sampled_from([40, 1 << 22]))
 def test_the_slow_way_gives_the_same_bytes(made: Made, few: int, window: int) -> None:
     slow = made.expected()
@@ -133,7 +134,7 @@ def test_the_slow_way_gives_the_same_bytes(made: Made, few: int, window: int) ->
     assert found.tally.records == len(every)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(objects(), st.sampled_from([1, 64]))
 def test_documents_and_tables_hold_the_same(made: Made, few: int) -> None:
     found = fast(made, few, 1 << 22)
@@ -145,7 +146,7 @@ def test_documents_and_tables_hold_the_same(made: Made, few: int) -> None:
         assert table.column_names[: len(known)] == sorted(known, key=ORDER.__getitem__)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(objects())
 def test_the_line_can_be_had_back(made: Made) -> None:
     found = outcome(made.content, made.key, parser=PARSER)
@@ -157,7 +158,7 @@ def test_the_line_can_be_had_back(made: Made) -> None:
         assert tokens(again, bool(made.form.quoted)) == columns_
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(objects())
 def test_a_line_parsed_alone_gives_the_same_event(made: Made) -> None:
     origin, limits = origin_of(made.content, made.key), form_reading.Limits()
@@ -168,7 +169,7 @@ def test_a_line_parsed_alone_gives_the_same_event(made: Made) -> None:
     assert b"".join(alone) == found.ndjson
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.binary(max_size=400), st.sampled_from(sorted(FORMS)), st.integers(1, 50))
 def test_any_bytes_come_to_events_or_rejects(body: bytes, form: str, size: int) -> None:
     content = f"{LINES[form]}\n".encode() + body

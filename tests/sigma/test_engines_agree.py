@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-from hypothesis import HealthCheck, assume, event, given, settings
+from examples import examples
+from hypothesis import HealthCheck, assume, event, given
 from hypothesis import strategies as st
 from sigma_world import World, cloudtrail, found
 
@@ -19,9 +20,7 @@ from siem.sigma.problem import Problems
 from siem.sigma.record import text_of
 from siem.sigma.tree import Node
 
-QUICK = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+MANY = examples(400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 SAMPLES = """a|A|ab|true|False|null|22|22.0|2.2e1|1e999|-0|10.0.0.1|10.0.0.256|2001:db8::1|a b||\\u0061|{"a":1}
 2026-10-31T23:10:00Z|2026-10-31T23:10:00+02:00""".replace("\n", "|").split("|")
@@ -153,7 +152,7 @@ def check(tree: Node, world: World, connection: duckdb.DuckDBPyConnection) -> No
 
 
 @given(case(FIELDS, RECORD | VALUE))
-@QUICK
+@MANY
 def test_on_any_json(connection: duckdb.DuckDBPyConnection, drawn: tuple[Node, list[Any]]) -> None:
     tree, records = drawn
     check(tree, World.of_json([json.dumps(record) for record in records]), connection)
@@ -178,7 +177,7 @@ TRAIL = st.fixed_dictionaries(
 
 
 @given(case(TRAIL_NAMES.split(), TRAIL), st.booleans())
-@QUICK
+@MANY
 def test_on_cloudtrail(
     registry: Registry, connection: duckdb.DuckDBPyConnection, drawn: tuple[Node, list[Any]], escaped: bool
 ) -> None:
@@ -201,7 +200,7 @@ FLOW_LINE = FLOW_VALUES.map(lambda values: dict(zip(FLOW_HEADER.split(), values,
 
 
 @given(case(FLOW_NAMES.split(), FLOW_LINE))
-@QUICK
+@MANY
 def test_on_flow_logs(registry: Registry, connection: duckdb.DuckDBPyConnection, drawn: tuple[Node, list[Any]]) -> None:
     tree, lines = drawn
     rows = [" ".join(line.values()) + " 1793488200 1793488260 OK" for line in lines]
