@@ -1,20 +1,25 @@
 """Sigma: rules in; condition tree, predicate and queries out. Pure."""
 
+from siem.sigma.correlation import Correlation
 from siem.sigma.dispatch import Dispatch
 from siem.sigma.documents import rule_files
 from siem.sigma.duckdb import query
+from siem.sigma.lists import load_lists
+from siem.sigma.loading import RuleSet, load_rules
 from siem.sigma.logsources import datasets_of
 from siem.sigma.predicate import compiled
 from siem.sigma.record import KEYWORDS, projected
-from siem.sigma.rule import Rule, RuleSet, load_rules
+from siem.sigma.rule import Rule
 
 __all__ = [
     "KEYWORDS",
+    "Correlation",
     "Dispatch",
     "Rule",
     "RuleSet",
     "compiled",
     "datasets_of",
+    "load_lists",
     "load_rules",
     "projected",
     "query",

@@ -12,29 +12,28 @@ from siem.sigma.problem import Place, Problems
 from siem.sigma.tree import And, Node, Or
 
 NOTHING = Or(())
-ROOT: Place = ("detection",)
 
 
-def detection(definition: Any, lists: Lists, problems: Problems) -> Node:
-    """The tree of a detection; what is wrong goes to `problems`, and then the tree means nothing."""
+def detection(definition: Any, lists: Lists, problems: Problems, section: str = "detection") -> Node:
+    """The tree of a section with selections; what is wrong goes to `problems`, and then the tree means nothing."""
     if not isinstance(definition, Mapping):
-        problems.add("detection must be a mapping of selections and a condition", *ROOT)
+        problems.add(f"{section} must be a mapping of selections and a condition", section)
         return NOTHING
     selections = {
-        str(name): selection(given, lists, problems, (*ROOT, name))
+        str(name): selection(given, lists, problems, (section, name))
         for name, given in definition.items()
         if name not in ("condition", "timeframe")
     }
     if "timeframe" in definition:
-        problems.add("`timeframe` was replaced by correlation rules", *ROOT, "timeframe")
-    return conditions(definition.get("condition"), selections, problems)
+        problems.add("`timeframe` was replaced by correlation rules", section, "timeframe")
+    return conditions(definition.get("condition"), selections, problems, section)
 
 
-def conditions(given: Any, selections: Mapping[str, Node], problems: Problems) -> Node:
+def conditions(given: Any, selections: Mapping[str, Node], problems: Problems, section: str) -> Node:
     """One condition, or several of which one has to hold."""
-    place: Place = (*ROOT, "condition")
+    place: Place = (section, "condition")
     if given in (None, "", []):
-        problems.add("detection has no condition", *ROOT)
+        problems.add(f"{section} has no condition", section)
         return NOTHING
     nodes: list[Node] = []
     for text in given if isinstance(given, list) else [given]:

@@ -1,0 +1,165 @@
+"""Rule files to rules that can be run: each document read by its kind, filters added, correlations bound to rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from siem.errors import ContentError
+from siem.sigma import binding
+from siem.sigma.correlation import Correlation
+from siem.sigma.correlation_reading import correlation
+from siem.sigma.documents import Document, documents, rule_files
+from siem.sigma.filters import Filter, event_filter, filtered, negates
+from siem.sigma.head import Head, key_of, names_of
+from siem.sigma.modifiers import Lists
+from siem.sigma.problem import Problem, Problems
+from siem.sigma.rule import TOO_DEEP, Rule, event_rule
+
+NO_LISTS: Lists = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """rules, correlations: those that can be run, a correlation behind those that it names.
+
+    refused: why the others cannot, with file and line, in order of the files.
+    withheld: the keys of those others, as far as their files can be read.
+    doubts: what is allowed and yet perhaps not meant, with file and line.
+    """
+
+    rules: tuple[Rule, ...]
+    refused: tuple[ContentError, ...] = ()
+    withheld: frozenset[str] = frozenset()
+    correlations: tuple[Correlation, ...] = ()
+    doubts: tuple[ContentError, ...] = ()
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Keys of rules and correlations that raise no alerts of their own, because correlations name them."""
+        loud = {key for one in self.correlations if one.generate for key in one.rules}
+        return frozenset({key for one in self.correlations for key in one.rules} - loud)
+
+
+def load_rules(paths: Iterable[Path], lists: Lists = NO_LISTS) -> RuleSet:
+    """The rules of files and folders. What is wrong with one is told completely and disturbs no other.
+
+    lists: values for `|expand`, by the placeholder's name.
+    """
+    loading = _Loading(lists)
+    for file, label in labelled(paths):
+        for document in documents(file, loading.refused):
+            loading.take(document, label)
+    return loading.ruleset()
+
+
+def labelled(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Each file once, with the label that its rules without id and name get."""
+    seen: set[Path] = set()
+    labels: set[str] = set()
+    for path in paths:
+        for file in rule_files(path):
+            if (real := file.resolve()) in seen:
+                continue
+            seen.add(real)
+            label = file.relative_to(path).as_posix() if file != path else file.name
+            label = file.as_posix() if label in labels else label
+            labels.add(label)
+            yield file, label
+
+
+@dataclass
+class _Loading:
+    """What was read so far. called: id, name or key, in lower case -> the document that has it, and how it went."""
+
+    lists: Lists
+    refused: list[ContentError] = field(default_factory=list)
+    withheld: set[str] = field(default_factory=set)
+    doubts: list[ContentError] = field(default_factory=list)
+    rules: dict[str, Rule] = field(default_factory=dict)
+    filters: dict[str, Filter] = field(default_factory=dict)
+    drafts: dict[str, tuple[Correlation, Document]] = field(default_factory=dict)
+    called: dict[str, Head | ContentError] = field(default_factory=dict)
+
+    def take(self, document: Document, label: str) -> None:
+        """Read a document; nothing of it is kept where anything is wrong with it."""
+        problems = Problems()
+        made: Head | None = None
+        try:
+            made = self._read(document, label, problems)
+        except Problem as problem:
+            problems.found.append(problem)
+        except RecursionError:
+            problems.add(TOO_DEEP)
+        errors = [document.error(problem.message, problem.place) for problem in problems.found]
+        if made is None or errors:
+            self._refuse(document, label, errors)
+        else:
+            self._keep(made, document)
+
+    def _read(self, document: Document, label: str, problems: Problems) -> Head:
+        """By the section that only its kind has."""
+        content = document.content
+        if not isinstance(content, dict):
+            raise Problem("not a rule: a document must be a mapping")
+        if "action" in content:
+            raise Problem("`action` documents belong to an older Sigma: write each rule out", ("action",))
+        if "correlation" in content:
+            return correlation(document, label, problems)
+        if "filter" in content:
+            return event_filter(document, label, self.lists, problems)
+        return event_rule(document, label, self.lists, problems)
+
+    def _refuse(self, document: Document, label: str, errors: list[ContentError]) -> None:
+        self.refused += errors
+        self.withheld.add(key_of(document, label))
+        for name in names_of(document.content):
+            self.called.setdefault(name.lower(), errors[0])
+
+    def _keep(self, made: Head, document: Document) -> None:
+        """The first of two with one key stays. A name means the first that has it."""
+        if isinstance(first := self.called.get(made.key.lower()), Head) and first.key.lower() == made.key.lower():
+            what = "id" if made.key == made.id else "name"
+            message = f"{what} {made.key} is taken by {first.file}:{first.line}"
+            self.refused.append(ContentError(message, made.file, made.line))
+            return
+        for name in (made.key, *names_of({"name": made.name})):
+            if isinstance(first := self.called.get(name.lower()), Head):
+                message = f"name {name} means {first.file}:{first.line}, which has it too"
+                self.doubts.append(ContentError(message, made.file, made.line))
+            else:
+                self.called[name.lower()] = made
+        match made:
+            case Correlation():
+                self.drafts[made.key] = (made, document)
+            case Filter():
+                self.filters[made.key] = made
+            case Rule():
+                self.rules[made.key] = made
+
+    def ruleset(self) -> RuleSet:
+        rules = {key: filtered(rule, self.filters.values()) for key, rule in self.rules.items()}
+        for one in self.filters.values():
+            self._doubt(one)
+        bound, errors = binding.bound(self.drafts, rules, self.called)
+        self.withheld |= {key for key in self.drafts if key not in bound}
+        withheld = frozenset(self.withheld - rules.keys() - bound.keys())
+        refused = (*self.refused, *errors)
+        return RuleSet(tuple(rules.values()), refused, withheld, tuple(bound.values()), tuple(self.doubts))
+
+    def _doubt(self, one: Filter) -> None:
+        """A filter that keeps only what it describes, or that reaches no rule."""
+
+        def add(message: str) -> None:
+            self.doubts.append(ContentError(message, one.file, one.line))
+
+        if not negates(one.tree):
+            add("the filter's condition has no `not`: its rules match nothing but what it describes")
+        for name in sorted(one.rules or ()):
+            if not isinstance(self.called.get(name), Rule):
+                add(f"the filter names {name}, which is no rule here")
+        for rule in self.rules.values():
+            if one.rules is not None and one.names(rule) and not one.applies(rule):
+                add(f"the filter names {rule.key}, whose log source does not have all that the filter's has")
