@@ -48,7 +48,7 @@ Matches = dict[str, set[str]]
 
 def matches(folder: Path, registry: Registry) -> Matches:
     """Event id -> titles of the rules that match it."""
-    hunt = Hunt(load_rules([shipped_content() / "detections"]).rules, Sources.of(registry))
+    hunt = Hunt(load_rules([shipped_content() / "detections"]), Sources.of(registry))
     found: Matches = defaultdict(set)
     for source, opener in objects(str(folder), Limits()):
         with opener() as content:

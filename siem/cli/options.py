@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
 from siem.run.content import content_folders, load_registry
-from siem.sigma import RuleSet, load_rules, rule_files
+from siem.sigma import RuleSet, load_lists, load_rules, rule_files
 
 StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the store (SIEM_STORE; ./siem-data).")]
 ContentOption = Annotated[Path | None, typer.Option("--content", help="The team's own content folder (SIEM_CONTENT).")]
@@ -47,7 +48,9 @@ def rules(paths: list[Path] | None, content: Path | None, told: bool = True) -> 
     for path in paths or []:
         if path.is_dir() and not rule_files(path):
             raise UsageError(f"no rules in {path}")
-    found = load_rules(rule_paths(paths, content))
+    lists, problems = load_lists(folder / "lists" for folder in content_folders(content))
+    found = load_rules(rule_paths(paths, content), lists)
+    found = replace(found, refused=(*problems, *found.refused))
     if not found.rules and not found.refused:
         raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")
     if told:

@@ -29,7 +29,7 @@ from siem.intake.content import Delivered
 from siem.parsing import Registry
 from siem.run.reading import read
 from siem.schema import SourceObject
-from siem.sigma import Rule, datasets_of
+from siem.sigma import Rule, RuleSet, datasets_of
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 KEYS = frozenset(("name", "match", "log", "rule", "dataset"))
@@ -122,7 +122,7 @@ def verdict(case: Case, registry: Registry, sources: Sources) -> Verdict:
         )
     found = {}
     for engine in ENGINES:
-        hunt = Hunt([case.rule], sources, engine)
+        hunt = Hunt(RuleSet((case.rule,)), sources, engine)
         found[engine] = sorted({match.event_id for batch in batches for match in hunt.batch(batch)})
     matched = bool(found[ENGINES[0]])
     if len({tuple(ids) for ids in found.values()}) > 1:

@@ -2,6 +2,7 @@
 
 from siem.schema.arrow import CODED, arrow_type, suits
 from siem.schema.fields import BY_NAME, FIELDS, ORDER, Field, Kind
+from siem.schema.folding import fold
 from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
 from siem.schema.query import Query
@@ -27,5 +28,6 @@ __all__ = [
     "Written",
     "arrow_type",
     "decoded",
+    "fold",
     "suits",
 ]

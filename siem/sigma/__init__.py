@@ -7,21 +7,24 @@ from siem.sigma.duckdb import query
 from siem.sigma.lists import load_lists
 from siem.sigma.loading import RuleSet, load_rules
 from siem.sigma.logsources import datasets_of
-from siem.sigma.predicate import compiled
-from siem.sigma.record import KEYWORDS, projected
+from siem.sigma.predicate import compiled, number, time_of
+from siem.sigma.record import KEYWORDS, Reader, projected
 from siem.sigma.rule import Rule
 
 __all__ = [
     "KEYWORDS",
     "Correlation",
     "Dispatch",
+    "Reader",
     "Rule",
     "RuleSet",
     "compiled",
     "datasets_of",
     "load_lists",
     "load_rules",
+    "number",
     "projected",
     "query",
     "rule_files",
+    "time_of",
 ]

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from siem.schema import Kind
+from siem.schema import Kind, fold
 from siem.sigma import regex
-from siem.sigma.record import fold
 from siem.sigma.sql import NEVER, Bounds, Parameters, Sql, sql
 from siem.sigma.tree import Cidr, Compare, Exists, FieldRef, Number, Regex, Test, Text, TimePart, Wild
 

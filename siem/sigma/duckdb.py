@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from siem.schema import Column, DatasetFields, Kind, Path, Query, Source
+from siem.schema import Column, DatasetFields, Kind, Path, Query, Source, fold
 from siem.sigma import checks
 from siem.sigma.checks import Operand
-from siem.sigma.record import KEYWORDS, column_of, fold
+from siem.sigma.record import KEYWORDS, column_of
 from siem.sigma.sql import FALSE, TRUE, Bounds, Parameters, Sql, all_of, any_of, both, column, negated, sql
 from siem.sigma.tree import And, Exists, FieldRef, Leaf, Node, Not, Or, Test, Text, Wild
 

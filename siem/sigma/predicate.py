@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any, TypeAlias
 
-from siem.schema import DatasetFields
+from siem.schema import DatasetFields, fold
 from siem.sigma import regex
-from siem.sigma.record import Document, Reader, View, fold
+from siem.sigma.record import Document, Reader, View
 from siem.sigma.tree import (
     And,
     Cidr,
@@ -249,6 +249,6 @@ def time_of(text: str) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text.upper())
-        return time.astimezone(UTC) if time.tzinfo else time
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None

@@ -1,4 +1,4 @@
-"""What a record says to a rule: the values of a field, the leaves for keywords, and how text is folded.
+"""What a record says to a rule: the values of a field, and the leaves for keywords.
 
 A record is a list of leaves (path, scalar). A path is the keys joined by `.`, array positions dropped; a key that holds
 dots equals nesting. null, `[]` and `{}` have no leaf. A field has the scalars at its path; where it is a prefix of
@@ -13,23 +13,13 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
-from siem.schema import Column, DatasetFields, Source, Written
+from siem.schema import Column, DatasetFields, Source, Written, fold
 
 KEYWORDS = "|keywords"
 """The column of `projected` that holds all leaves of a record. No field can have this name: `|` ends a field's name."""
 
 Texts: TypeAlias = tuple[str, ...]
 Document: TypeAlias = Mapping[str, Any]
-
-
-def fold(text: str) -> str:
-    """Lower case, code point by code point (Unicode's simple mapping), as Lucene's filter and DuckDB's `lower` do it.
-
-    `str.lower` differs for two letters: it makes two code points of İ, and ς of a Σ that ends a word.
-    """
-    if text.isascii():
-        return text.lower()
-    return text.replace("İ", "i").replace("Σ", "σ").lower()
 
 
 def text_of(value: Any) -> str:
