@@ -15,7 +15,7 @@ from siem.detect.correlated import Correlated, Episode, Seen
 from siem.detect.correlating import Correlator
 from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
-from siem.parsing import Batch
+from siem.parsing import Batch, Documents
 from siem.parsing.guards import nesting
 from siem.schema import DatasetFields, decoded
 from siem.sigma import Dispatch, Reader, Rule, RuleSet, compiled, projected, query, time_of
@@ -140,9 +140,9 @@ class PythonJudge:
         self._dispatch, self._match = Dispatch(rules, fields), match
 
     def batch(self, batch: Batch) -> Iterator[Match]:
-        for document in documents(batch):
-            for rule in self._dispatch.matching(document):
-                yield self._match(rule, document)
+        documents = batch.documents()
+        for row, rule in self._dispatch.matches(documents):
+            yield self._match(rule, documents[row])
 
     def records(self, records: Sequence[Record]) -> Iterator[Match]:
         for record in records:
@@ -158,7 +158,7 @@ class DuckdbJudge:
         self._queries = [(rule, query(rule.tree, fields), compiled(rule.tree, fields)) for rule in rules]
 
     def batch(self, batch: Batch) -> Iterator[Match]:
-        held = documents(batch)
+        held = batch.documents()
         yield from (self._match(rule, held[row]) for row, rule in self._found(batch.arrow(), held))
 
     def records(self, records: Sequence[Record]) -> Iterator[Match]:
@@ -170,18 +170,13 @@ class DuckdbJudge:
         for row, rule in self._found(table, held):
             yield self._match(rule, held[row], records[row].id)
 
-    def _found(self, table: pa.Table, held: Sequence[Any]) -> list[tuple[int, Rule]]:
+    def _found(self, table: pa.Table, held: Documents | Sequence[Any]) -> list[tuple[int, Rule]]:
         """Rows and the rules that match them, row by row."""
         found: list[tuple[int, int]] = []
         for place, (_, asked, judge) in enumerate(self._queries):
             rows = self._engine.matches(table, asked)
             found += [(row, place) for row in rows if asked.exact or judge(held[row])]
         return [(row, self._queries[place][0]) for row, place in sorted(found)]
-
-
-def documents(batch: Batch) -> list[dict[str, Any]]:
-    """The batch's documents as rules read them."""
-    return [decoded(line) for line in batch.ndjson().splitlines()]
 
 
 def written_time(document: Any) -> str | None:

@@ -1,6 +1,6 @@
 """What a parser is: the shapes, and what they are built from."""
 
-from siem.parsing.batch import Batch, Parsed, Reject, Tally
+from siem.parsing.batch import Batch, Documents, Parsed, Reject, Tally
 from siem.parsing.delimited import Delimited
 from siem.parsing.documented import documented
 from siem.parsing.execution import holds
@@ -17,6 +17,7 @@ __all__ = [
     "Batch",
     "Content",
     "Delimited",
+    "Documents",
     "Form",
     "Headerless",
     "Integer",

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from siem.parsing.batch import Decoded, Documents
 from siem.parsing.casts import FEW, without
 from siem.schema import BY_NAME, Kind, arrow_type
 
@@ -176,6 +177,9 @@ class ColumnBatch:
         for name, column in self.columns.items():
             pieces += fragments("," if pieces else "{", name, column, self.rows)
         return joined(folded([*pieces, "}\n"], self.rows), self.rows)
+
+    def documents(self) -> Documents:
+        return Decoded(self.ndjson().splitlines())
 
     def arrow(self) -> pa.Table:
         columns = {}

@@ -14,9 +14,10 @@ import duckdb
 import pyarrow as pa
 
 from siem.config import Limits
+from siem.parsing import Batch
 from siem.parsing.parser import Parser
-from siem.schema import ANY_JSON, DatasetFields, Origin, arrow_type, decoded
-from siem.sigma import compiled, projected, query
+from siem.schema import ANY_JSON, DatasetFields, LogSource, Origin, arrow_type, decoded
+from siem.sigma import Dispatch, Rule, compiled, projected, query
 from siem.sigma.tree import Node
 
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -45,11 +46,15 @@ class Bytes:
 
 @dataclass(frozen=True)
 class World:
-    """Documents of one dataset, and the table of them; `table` None: records of no dataset, projected per query."""
+    """Documents of one dataset, the table of them, and the batches that hold them.
+
+    table: None for records of no dataset, which are projected per query.
+    """
 
     fields: DatasetFields
     documents: Sequence[Any]
     table: pa.Table | None = None
+    batches: Sequence[Batch] = ()
 
     @classmethod
     def of_json(cls, texts: Sequence[str]) -> World:
@@ -62,7 +67,7 @@ class World:
         batches = [parsed.batch for parsed in parser.parse(Bytes(data), origin, Limits()) if parsed.batch is not None]
         documents = [decoded(line) for batch in batches for line in batch.ndjson().splitlines()]
         tables = [batch.arrow() for batch in batches]
-        return cls(parser.fields, documents, pa.concat_tables(tables, promote_options="default"))
+        return cls(parser.fields, documents, pa.concat_tables(tables, promote_options="default"), batches)
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,16 @@ def found(tree: Node, world: World, connection: duckdb.DuckDBPyConnection) -> Fo
     connection.unregister("events")
     predicate = [row for row, document in enumerate(world.documents) if matches(document)]
     return Found(predicate, [row for (row,) in rows], given.exact)
+
+
+def dispatched(tree: Node, world: World) -> list[int]:
+    """What the dispatch of many rules finds in the batches: it looks at columns and bytes before it decodes."""
+    rule = Rule(key="r", title="T", file="r.yml", line=1, tree=tree, logsource=LogSource())
+    dispatch, found, start = Dispatch([rule], world.fields), [], 0
+    for batch in world.batches:
+        found += [start + row for row, _ in dispatch.matches(batch.documents())]
+        start += len(batch)
+    return found
 
 
 def lists(documents: Sequence[Any], columns: frozenset[str]) -> pa.Table:

@@ -12,7 +12,7 @@ import duckdb
 from examples import examples
 from hypothesis import HealthCheck, assume, event, given
 from hypothesis import strategies as st
-from sigma_world import World, cloudtrail, found
+from sigma_world import World, cloudtrail, dispatched, found
 
 from siem.parsing import Registry
 from siem.sigma.detection import detection
@@ -149,6 +149,8 @@ def check(tree: Node, world: World, connection: duckdb.DuckDBPyConnection) -> No
     answer = found(tree, world, connection)
     event(f"exact: {answer.exact}, found: {bool(answer.predicate)}")
     answer.check()
+    if world.batches:
+        assert dispatched(tree, world) == answer.predicate, "the dispatch finds something else than the rule"
 
 
 @given(case(FIELDS, RECORD | VALUE))
