@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -104,10 +103,10 @@ def concluded(matches: Iterable[Match], rules: RuleSet, correlated: Correlated) 
             seen.append(Seen(key, match.event_id, time, match.values))
     if not correlated.alerting:
         return
-    with closing(Correlator()) as correlator:
-        for one in correlated.alerting:
-            outcome = correlated.outcome(one, seen, correlator)
-            yield Finding(outcome.episodes, outcome.left_out, one.key)
+    correlator = Correlator()
+    for one in correlated.alerting:
+        outcome = correlated.outcome(one, seen, correlator)
+        yield Finding(outcome.episodes, outcome.left_out, one.key)
 
 
 class Matches:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 from siem.detect.alerts import correlation_alerts, folded, group_of, rule_alerts, succeeded
@@ -23,14 +22,7 @@ class Judgement:
         self._correlated = Correlated(rules.correlations, rules.silent)
         self._correlations = {one.key: one for one in self._correlated.alerting}
         self._readers = {dataset: Reader(fields) for dataset, fields in sources.fields.items()}
-
-    def close(self) -> None:
-        if "_correlator" in self.__dict__:
-            self._correlator.close()
-
-    @cached_property
-    def _correlator(self) -> Correlator:
-        return Correlator()
+        self._correlator = Correlator()
 
     def takers(self, rule: Rule) -> tuple[str, ...]:
         """Keys of what a rule's hits become signals of: itself, unless it is silent, and correlations."""

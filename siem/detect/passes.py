@@ -7,7 +7,6 @@ refused for a while, or added later take nothing from each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -69,13 +68,13 @@ def detect(
     Raises:
         Unavailable: the store is away; what was marked stays so.
     """
-    with closing(_Pass(store, rules, sources)) as running:
-        for dataset in sources.fields:
-            running.pay(dataset)
-            for _ in running.advance(dataset, everything):
-                progress(running.done)
-            running.count(dataset)
-        return running.done
+    running = _Pass(store, rules, sources)
+    for dataset in sources.fields:
+        running.pay(dataset)
+        for _ in running.advance(dataset, everything):
+            progress(running.done)
+        running.count(dataset)
+    return running.done
 
 
 def again(store: Store, rules: RuleSet, sources: Sources, since: datetime | None, until: datetime | None) -> Passed:
@@ -84,9 +83,9 @@ def again(store: Store, rules: RuleSet, sources: Sources, since: datetime | None
     Raises:
         Unavailable: the store is away; the rules that were done stay so.
     """
-    with closing(_Pass(store, rules, sources)) as running:
-        running.again(Span(None, since, until))
-        return running.done
+    running = _Pass(store, rules, sources)
+    running.again(Span(None, since, until))
+    return running.done
 
 
 def hits(store: Store, rule: Rule, sources: Sources, span: Span) -> Iterator[Hit]:
@@ -115,9 +114,6 @@ class _Pass:
         self._rules = {rule.key: rule for rule in rules.rules}
         self._judgement = Judgement(rules, sources)
         self.done = Passed()
-
-    def close(self) -> None:
-        self._judgement.close()
 
     def advance(self, dataset: str, everything: bool) -> Iterator[None]:
         """Judge the dataset's objects from the marks on; stops after every part that is marked."""
