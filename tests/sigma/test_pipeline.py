@@ -230,3 +230,9 @@ def test_failures_refuse_a_rule_with_file_line_and_transformation(tmp_path: Path
     strict = "- {type: field_name_mapping, mapping: {a: x}}\n- {type: strict_field_mapping_failure}"
     assert "field `b` is not mapped" in refusal(pipeline(tmp_path, strict), rule("s: {a: 1, b: 2}")).message
     assert changed(tmp_path, strict, "s: {a: 1}") == {"s": {"x": 1}}
+
+
+def test_a_rule_without_a_condition_gets_none_by_an_added_one(tmp_path: Path) -> None:
+    loaded = pipeline(tmp_path, "- {type: add_condition, conditions: {a: b}}")
+    content = rule("s: {f: v}\ncondition: ''")
+    assert loaded.applied(content)["detection"]["condition"] == ""

@@ -103,13 +103,16 @@ def correlation(given: Mapping[str, Any], rename: Rename) -> dict[str, Any]:
             for alias, fields in aliases.items()
         }
     own = frozenset(aliases) if isinstance(aliases, Mapping) else frozenset()
+
+    def spare(name: str) -> list[str]:
+        return [name] if name in own else rename(name)
+
     if group := given.get("group-by"):
-        names = group if isinstance(group, list) else [group]
-        made["group-by"] = _all(names, lambda name: [name] if name in own else rename(name))
+        made["group-by"] = _all(group if isinstance(group, list) else [group], spare)
     condition = given.get("condition")
     if isinstance(condition, Mapping) and (field_or_fields := condition.get("field")) is not None:
         named = field_or_fields if isinstance(field_or_fields, list) else [field_or_fields]
-        new = [name if name in own else _one(name, rename, ("condition", "field")) for name in named]
+        new = [_one(name, spare, ("condition", "field")) for name in named]
         made["condition"] = {**condition, "field": new if isinstance(field_or_fields, list) else new[0]}
     return made
 

@@ -142,7 +142,10 @@ class AddCondition(Transformation):
         subject.content["detection"] = {**section, name: None}
         subject.groups[name] = group
         sign = "not " if self.negated else ""
-        subject.conditions = [f"{sign}{name} and ({text})" if text else f"{sign}{name}" for text in subject.conditions]
+        subject.conditions = [
+            f"{sign}{name} and ({text})" if isinstance(text, str) and text.strip() else text
+            for text in subject.conditions
+        ]
 
     def _name(self, section: Mapping[str, Any]) -> str:
         if self.name is not None and self.name in section:
