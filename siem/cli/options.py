@@ -15,7 +15,7 @@ from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
 from siem.run.content import content_folders, load_registry
-from siem.sigma import RuleSet, load_lists, load_rules, rule_files
+from siem.sigma import RuleSet, load_lists, load_pipelines, load_rules, rule_files
 
 StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the store (SIEM_STORE; ./siem-data).")]
 ContentOption = Annotated[Path | None, typer.Option("--content", help="The team's own content folder (SIEM_CONTENT).")]
@@ -48,9 +48,10 @@ def rules(paths: list[Path] | None, content: Path | None, told: bool = True) -> 
     for path in paths or []:
         if path.is_dir() and not rule_files(path):
             raise UsageError(f"no rules in {path}")
-    lists, problems = load_lists(folder / "lists" for folder in content_folders(content))
-    found = load_rules(rule_paths(paths, content), lists)
-    found = replace(found, refused=(*problems, *found.refused))
+    lists, no_lists = load_lists(rooms("lists", content))
+    pipelines, no_pipelines = load_pipelines(rooms("pipelines", content))
+    found = load_rules(rule_paths(paths, content), lists, pipelines)
+    found = replace(found, refused=(*no_lists, *no_pipelines, *found.refused))
     if not found.rules and not found.refused:
         raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")
     if told:
@@ -62,7 +63,12 @@ def rule_paths(paths: list[Path] | None, content: Path | None) -> list[Path]:
     for path in paths or []:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
-    return paths or [room for folder in content_folders(content) if (room := folder / "detections").is_dir()]
+    return paths or rooms("detections", content)
+
+
+def rooms(name: str, content: Path | None) -> list[Path]:
+    """The folders of this name, of what is shipped and of the team."""
+    return [room for folder in content_folders(content) if (room := folder / name).is_dir()]
 
 
 def check_dataset(dataset: str | None, parsers: Registry) -> None:

@@ -7,6 +7,7 @@ from siem.sigma.duckdb import query
 from siem.sigma.lists import load_lists
 from siem.sigma.loading import RuleSet, load_rules
 from siem.sigma.logsources import datasets_of
+from siem.sigma.pipeline import load_pipelines
 from siem.sigma.predicate import compiled, number, time_of
 from siem.sigma.record import KEYWORDS, Reader, projected
 from siem.sigma.rule import Rule
@@ -21,6 +22,7 @@ __all__ = [
     "compiled",
     "datasets_of",
     "load_lists",
+    "load_pipelines",
     "load_rules",
     "number",
     "projected",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +15,8 @@ from siem.sigma.documents import Document, documents, rule_files
 from siem.sigma.filters import Filter, event_filter, filtered, negates
 from siem.sigma.head import Head, key_of, names_of
 from siem.sigma.modifiers import Lists
+from siem.sigma.piped import piped
+from siem.sigma.pipeline import Pipeline
 from siem.sigma.problem import Problem, Problems
 from siem.sigma.rule import TOO_DEEP, Rule, event_rule
 
@@ -43,16 +45,19 @@ class RuleSet:
         return frozenset({key for one in self.correlations for key in one.rules} - loud)
 
 
-def load_rules(paths: Iterable[Path], lists: Lists = NO_LISTS) -> RuleSet:
+def load_rules(paths: Iterable[Path], lists: Lists = NO_LISTS, pipelines: Sequence[Pipeline] = ()) -> RuleSet:
     """The rules of files and folders. What is wrong with one is told completely and disturbs no other.
 
-    lists: values for `|expand`, by the placeholder's name.
+    lists: values for `|expand`, by the placeholder's name. pipelines: applied to each document in this order.
     """
     loading = _Loading(lists)
-    for file, label in labelled(paths):
-        for document in documents(file, loading.refused):
-            loading.take(document, label)
-    return loading.ruleset()
+    files = list(labelled(paths))
+    given = [(document, label) for file, label in files for document in documents(file, loading.refused)]
+    for document, label in piped(given, pipelines, loading.refuse):
+        loading.take(document, label)
+    order = {str(file): place for place, (file, _) in enumerate(files)}
+    found = loading.ruleset()
+    return replace(found, refused=tuple(sorted(found.refused, key=lambda one: (order[one.file or ""], one.line or 0))))
 
 
 def labelled(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
@@ -95,7 +100,7 @@ class _Loading:
             problems.add(TOO_DEEP)
         errors = [document.error(problem.message, problem.place) for problem in problems.found]
         if made is None or errors:
-            self._refuse(document, label, errors)
+            self._refused(document, label, errors)
         else:
             self._keep(made, document)
 
@@ -112,7 +117,10 @@ class _Loading:
             return event_filter(document, label, self.lists, problems)
         return event_rule(document, label, self.lists, problems)
 
-    def _refuse(self, document: Document, label: str, errors: list[ContentError]) -> None:
+    def refuse(self, document: Document, label: str, problem: Problem) -> None:
+        self._refused(document, label, [document.error(problem.message, problem.place)])
+
+    def _refused(self, document: Document, label: str, errors: list[ContentError]) -> None:
         self.refused += errors
         self.withheld.add(key_of(document, label))
         for name in names_of(document.content):

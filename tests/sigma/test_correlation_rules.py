@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from siem.sigma import Correlation, RuleSet, load_rules
+from siem.sigma import Correlation, RuleSet, load_pipelines, load_rules
 from siem.sigma.correlation import Kind
 from siem.sigma.tree import And, Exists, Leaf, Not, Or
 
@@ -190,3 +190,21 @@ def test_a_firing_has_no_values_but_those_of_its_group(tmp_path: Path) -> None:
         before=BASE + inner,
     )
     assert aliased.refused == ()
+
+
+def test_a_pipeline_reaches_a_correlation_through_the_rules_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "aws.yml").write_text(
+        "transformations:\n  - type: field_name_mapping\n    mapping: {user: userIdentity.arn, f: g}\n"
+        "    rule_conditions: [{type: logsource, product: aws}]\n"
+    )
+    pipelines, errors = load_pipelines([tmp_path / "p"])
+    assert errors == []
+    lines = ("type: event_count", "rules: a", "timespan: 5m", "condition: {gte: 2}", "group-by: user")
+    for product, field, group in [("aws", "g", "userIdentity.arn"), ("gcp", "f", "user")]:
+        text = BASE.replace("logsource: {}", f"logsource: {{product: {product}}}") + FIRST
+        (tmp_path / "c.yml").write_text(text + "".join([f"  {line}\n" for line in lines]))
+        rules = load_rules([tmp_path / "c.yml"], pipelines=pipelines)
+        assert rules.refused == ()
+        assert [rule.fields for rule in rules.rules] == [{field}] * 3
+        assert rules.correlations[0].group_by == (group,)
