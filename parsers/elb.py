@@ -18,8 +18,17 @@ from dataclasses import replace
 
 from siem.parsing import Form, Headerless
 from siem.parsing.casts import address, by_text, family, integer, port, rfc3339, status, text
-from siem.parsing.web import endpoint, http_outcome, request, tls_protocol, tls_version, trace_root
-from siem.schema import LogSource
+from siem.parsing.web import (
+    PATH_AND_QUERY,
+    endpoint,
+    http_outcome,
+    request,
+    tls_protocol,
+    tls_version,
+    trace_root,
+    w3c_names,
+)
+from siem.schema import Joined, LogSource
 
 TIME = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z?"
 NAME = r"[0-9]+_elasticloadbalancing_[a-z0-9-]+_"
@@ -199,7 +208,8 @@ PARSER = Headerless(
     logsources=(
         LogSource(product="aws", service="elb"),
         LogSource(product="aws", service="alb"),
-        LogSource(product="aws", category="webserver"),
+        LogSource(product="aws", category="webserver", service="elb"),
+        LogSource(product="aws", category="proxy", service="elb"),
     ),
     forms=(ALB, CONNECTION, HEALTH_CHECK, NLB, CLASSIC),
     constants={"event.kind": "event", "cloud.provider": "aws"},
@@ -207,28 +217,15 @@ PARSER = Headerless(
         "cloud.account.id": re.compile(r"(?:^|[/_.])([0-9]{12})(?:/elasticloadbalancing/|_elasticloadbalancing_)"),
         "cloud.region": re.compile(r"[0-9]{12}(?:/elasticloadbalancing/|_elasticloadbalancing_)([a-z0-9-]+)[/_]"),
     },
-    aliases={
+    aliases=w3c_names(("url.original", PATH_AND_QUERY), PATH_AND_QUERY)
+    | {
         "source.address": "source.ip",
         "destination.address": "destination.ip",
         "c-ip": "source.ip",
         "c-port": "source.port",
         "s-ip": "destination.ip",
         "s-port": "destination.port",
-        "c-method": "http.request.method",
-        "cs-method": "http.request.method",
-        "c-uri": "url.original",
-        "cs-uri": "url.original",
-        "cs-uri-query": "url.original",
-        "c-uri-stem": "url.path",
-        "cs-uri-stem": "url.path",
-        "c-uri-query": "url.query",
-        "cs-uri-scheme": "url.scheme",
-        "cs-host": "url.domain",
-        "r-dns": "url.domain",
-        "sc-status": "http.response.status_code",
-        "cs-version": "http.version",
-        "c-useragent": "user_agent.original",
-        "cs-user-agent": "user_agent.original",
+        "cs-version": Joined((("HTTP/", "http.version"),)),
         "cs-bytes": "http.request.bytes",
         "sc-bytes": "http.response.bytes",
         "src_ip": "source.ip",

@@ -19,7 +19,8 @@ from typing import Any, TypedDict
 import msgspec
 
 from siem.parsing import Integer, JsonRecords, Nested, address, documented, instant
-from siem.schema import LogSource
+from siem.parsing.web import w3c_names
+from siem.schema import Entry, LogSource, Path
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -101,6 +102,7 @@ SCOPES = {"regional": "REGIONAL", "global": "CLOUDFRONT"}
 REFUSALS = {"BLOCK", "CAPTCHA", "CHALLENGE"}
 PASSES = {"ALLOW", "COUNT", "EXCLUDED_AS_COUNT"}
 OF_GROUPS = {"GROUP", "MANAGED_RULE_GROUP"}
+HEADERS = Path("aws.waf", "httpRequest.headers", "aws.waf", "httpRequest.headers")
 EMPTY = len("null")
 """No list that holds something is as short as this."""
 
@@ -251,23 +253,13 @@ PARSER = JsonRecords(
         "ja3Fingerprint": "tls.client.ja3",
         "ja4Fingerprint": "tls.client.ja4",
     },
-    aliases={
+    aliases=w3c_names("url.original", "url.original")  # of WAF that is path and query
+    | {
         "c-ip": "source.address",
-        "cs-method": "http.request.method",
-        "cs-version": "http.version",
-        "cs-host": "url.domain",
-        "r-dns": "url.domain",
-        "c-uri": "url.original",
-        "cs-uri": "url.original",
-        "c-uri-stem": "url.path",
-        "cs-uri-stem": "url.path",
-        "c-uri-query": "url.query",
-        "cs-uri-query": "url.original",  # what rules for web servers mean by it: path and query
-        "c-useragent": "user_agent.original",
-        "cs-user-agent": "user_agent.original",
-        "cs-referer": "http.request.referrer",
-        "cs-referrer": "http.request.referrer",
-        "sc-status": "http.response.status_code",
+        "src_ip": "source.address",
+        "cs-version": "httpRequest.httpVersion",
+        **dict.fromkeys(("cs-referer", "cs-referrer", "cs(Referer)"), "http.request.referrer"),
+        **dict.fromkeys(("cs-cookie", "cs(Cookie)"), Entry(HEADERS, "name", "value", "cookie")),
     },
     filled=frozenset((
         "event.kind", "event.action", "event.outcome", "event.reason", "rule.id", "rule.name", "rule.ruleset",

@@ -21,7 +21,7 @@ from siem.parsing.lines import BOM
 from siem.parsing.parquet import MAGIC
 from siem.parsing.parser import Content
 from siem.parsing.reading import Reading
-from siem.schema import DatasetFields, LogSource, Origin
+from siem.schema import Alias, DatasetFields, LogSource, Origin
 
 LOOKED_AT = 4096
 BINARY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\xc0\xc1\xf5-\xff]|^[\x80-\xbf]")
@@ -50,7 +50,7 @@ class Delimited:
     null: str = "-"
     skip: Skip | None = None
     time_in_key: re.Pattern[str] | None = None
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
     unique_ids: bool = False
     version: str = "1"
 

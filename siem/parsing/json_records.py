@@ -22,7 +22,7 @@ from siem.parsing.json_keys import Keys
 from siem.parsing.json_reading import Reading
 from siem.parsing.parser import Content
 from siem.parsing.rows import Fill
-from siem.schema import DatasetFields, LogSource, Origin
+from siem.schema import Alias, DatasetFields, LogSource, Origin
 
 WINDOW = 256 << 10
 """Bytes that are framed and decoded at a time: what is touched stays in the cache (1 MiB: 1.2 × the time)."""
@@ -63,7 +63,7 @@ class JsonRecords:
     payloads: tuple[str, ...] = ()
     repeating: tuple[str, ...] = ()
     native: Mapping[str, str] = field(default_factory=dict)
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
     begin: Fill = nothing
     bare: bool = False
     skipped: re.Pattern[str] | None = None

@@ -6,7 +6,18 @@ from siem.schema.folding import fold
 from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
 from siem.schema.query import Query
-from siem.schema.resolve import ANY_JSON, Column, DatasetFields, Path, Source
+from siem.schema.resolve import (
+    ANY_JSON,
+    Alias,
+    Column,
+    DatasetFields,
+    Derived,
+    Entry,
+    Extension,
+    Joined,
+    Path,
+    Source,
+)
 from siem.schema.written import Written, decoded
 
 __all__ = [
@@ -15,9 +26,14 @@ __all__ = [
     "CODED",
     "FIELDS",
     "ORDER",
+    "Alias",
     "Column",
     "DatasetFields",
+    "Derived",
+    "Entry",
+    "Extension",
     "Field",
+    "Joined",
     "Kind",
     "LogSource",
     "Origin",

@@ -1,7 +1,8 @@
 """Where the values of a rule's field are: one resolver for every engine and store.
 
 Order, per dataset: schema field; native name; the parser's taxonomy alias. A native name is answered from a schema
-field only where the field holds the very same text; otherwise from the record itself.
+field only where the field holds the very same text; otherwise from the record itself. Names of a taxonomy may mean what
+no log has as one text (path and query, an extension): such values are made of columns when a rule asks for them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,40 @@ class Path:
     within: str
 
 
-Source = Column | Path
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One text of several columns: each with what stands before it (`?` before a query), null ones left out.
+
+    No value where the first column has none.
+    """
+
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """What follows the last dot of the last segment of the path in a column: `php`."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The values that a list of names and values in a JSON record has for one name: a header.
+
+    list: where the list is. key, value: what its items call the two. name: whose values are meant, in lower case.
+    """
+
+    list: Path
+    key: str
+    value: str
+    name: str
+
+
+Derived = Joined | Extension | Entry
+Source = Column | Path | Derived
+Alias = str | Derived | tuple[str | Derived, ...]
+"""What a taxonomy's name stands for: a schema field, a native name, or what is derived of them; of several, all."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +79,7 @@ class DatasetFields:
 
     filled: schema fields that the parser fills.
     native: native name -> schema field whose text is identical (for delimited logs: where it is not null).
-    aliases: taxonomy name (`c-uri`) -> schema field or native name.
+    aliases: taxonomy name (`c-uri`) -> what it stands for.
     payloads: top-level keys of the record whose content is open; each is stored as one JSON text of its own.
     nested: the record is JSON below the dataset's name; False: native columns stand beside the schema's.
     """
@@ -53,7 +87,7 @@ class DatasetFields:
     dataset: str
     filled: frozenset[str] = frozenset()
     native: Mapping[str, str] = field(default_factory=dict)
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
     payloads: frozenset[str] = frozenset()
     nested: bool = True
 
@@ -69,12 +103,16 @@ class DatasetFields:
         own = name.removeprefix(f"{self.dataset}.")
         alias = self.aliases.get(own)
         if alias is not None and own not in self.native:
-            return self.sources(alias)
+            return self._meant(alias)
         identical = self.native.get(own)
         if self.nested:
             return (Column(identical, BY_NAME[identical].kind),) if identical else (self._path(own),)
         column = Column(f"{self.dataset}.{own}", Kind.TEXT)
         return (Column(identical, BY_NAME[identical].kind), column) if identical else (column,)
+
+    def _meant(self, alias: Alias) -> tuple[Source, ...]:
+        meant = alias if isinstance(alias, tuple) else (alias,)
+        return tuple([source for one in meant for source in (self.sources(one) if isinstance(one, str) else (one,))])
 
     def _path(self, own: str) -> Path:
         first, _, rest = own.partition(".")

@@ -13,7 +13,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
-from siem.schema import Column, DatasetFields, Source, Written, fold
+from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Path, Source, Written, fold
 
 KEYWORDS = "|keywords"
 """The column of `projected` that holds all leaves of a record. No field can have this name: `|` ends a field's name."""
@@ -132,11 +132,46 @@ def projected(document: Any, columns: Iterable[str]) -> dict[str, list[str]]:
 
 def reading(source: Source) -> Callable[[Document], Iterable[str]]:
     """How the values of a source are read from a document."""
-    if isinstance(source, Column):
-        name = source.name
-        return lambda document: () if (value := document.get(name)) is None else (text_of(value),)
-    path, root = steps(source.path), source.root
-    return lambda document: path.texts(document.get(root) if root else document)
+    match source:
+        case Column(name):
+            return lambda document: () if (value := document.get(name)) is None else (text_of(value),)
+        case Path(root, path):
+            way = steps(path)
+            return lambda document: way.texts(document.get(root) if root else document)
+        case Joined(parts):
+            return lambda document: joined_text(parts, document)
+        case Extension(column):
+            return lambda document: extension(document.get(column))
+        case Entry(place, key, value, name):
+            return lambda document: [
+                text for entry in entries(place, document) for text in named(entry, key, value, name)
+            ]
+
+
+def joined_text(parts: Iterable[tuple[str, str]], document: Document) -> Texts:
+    values = [(before, document.get(column)) for before, column in parts]
+    if values[0][1] is None:
+        return ()
+    return ("".join([f"{before}{text_of(value)}" for before, value in values if value is not None]),)
+
+
+def extension(path: str | None) -> Texts:
+    _, dot, last = (path or "").rpartition("/")[2].rpartition(".")
+    return (last,) if dot and last else ()
+
+
+def entries(place: Path, document: Document) -> list[Any]:
+    """The items of a list in the record."""
+    node: Any = document.get(place.root) if place.root else document
+    for key in place.path.split("."):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node if isinstance(node, list) else []
+
+
+def named(entry: Any, key: str, value: str, name: str) -> Iterator[str]:
+    """The value of an item that has the name."""
+    if isinstance(entry, Mapping) and isinstance(entry.get(key), str) and entry[key].lower() == name:
+        yield from ends(entry.get(value))
 
 
 class Reader:
