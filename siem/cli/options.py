@@ -39,8 +39,8 @@ def registry(content: Path | None) -> Registry:
 
 
 def rules(paths: list[Path] | None, content: Path | None, told: bool = True) -> RuleSet:
-    """The rules of these files and folders; of none: all shipped ones and the team's. Refused ones are told on stderr
-    where they are not to be the result.
+    """The rules of these files and folders; of none: all shipped ones and the team's, which take the place of shipped
+    ones. Refused ones are told on stderr where they are not to be the result.
 
     Raises:
         UsageError: a path does not exist, or a folder has no rule.
@@ -50,7 +50,7 @@ def rules(paths: list[Path] | None, content: Path | None, told: bool = True) -> 
             raise UsageError(f"no rules in {path}")
     lists, no_lists = load_lists(rooms("lists", content))
     pipelines, no_pipelines = load_pipelines(rooms("pipelines", content))
-    found = load_rules(rule_paths(paths, content), lists, pipelines)
+    found = load_rules(rule_paths(paths, content), lists, pipelines, replacing=not paths)
     found = replace(found, refused=(*no_lists, *no_pipelines, *found.refused))
     if not found.rules and not found.refused:
         raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")

@@ -45,34 +45,46 @@ class RuleSet:
         return frozenset({key for one in self.correlations for key in one.rules} - loud)
 
 
-def load_rules(paths: Iterable[Path], lists: Lists = NO_LISTS, pipelines: Sequence[Pipeline] = ()) -> RuleSet:
+def load_rules(
+    paths: Iterable[Path], lists: Lists = NO_LISTS, pipelines: Sequence[Pipeline] = (), replacing: bool = False
+) -> RuleSet:
     """The rules of files and folders. What is wrong with one is told completely and disturbs no other.
 
     lists: values for `|expand`, by the placeholder's name. pipelines: applied to each document in this order.
+    replacing: a file takes the place of one with the same path in an earlier folder, and a rule that of one with the
+    same id there, also where it is refused: what it replaces is not what its authors want in use.
     """
     loading = _Loading(lists)
-    files = list(labelled(paths))
-    given = [(document, label) for file, label in files for document in documents(file, loading.refused)]
-    for document, label in piped(given, pipelines, loading.refuse):
+    files = list(labelled(paths, replacing))
+    given = [(root, document, label) for root, file, label in files for document in documents(file, loading.refused)]
+    newest = {key_of(document, label).lower(): root for root, document, label in given}
+    used = [
+        (document, label)
+        for root, document, label in given
+        if not replacing or newest[key_of(document, label).lower()] == root
+    ]
+    for document, label in piped(used, pipelines, loading.refuse):
         loading.take(document, label)
-    order = {str(file): place for place, (file, _) in enumerate(files)}
+    order = {str(file): place for place, (_, file, _) in enumerate(files)}
     found = loading.ruleset()
     return replace(found, refused=tuple(sorted(found.refused, key=lambda one: (order[one.file or ""], one.line or 0))))
 
 
-def labelled(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
-    """Each file once, with the label that its rules without id and name get."""
+def labelled(paths: Iterable[Path], replacing: bool) -> Iterator[tuple[int, Path, str]]:
+    """Each file once: which of the paths it is of, and the label that its rules without id and name get.
+
+    replacing: of files with one label the last; else the later ones are labelled with the whole path.
+    """
+    found: dict[str, tuple[int, Path]] = {}
     seen: set[Path] = set()
-    labels: set[str] = set()
-    for path in paths:
+    for root, path in enumerate(paths):
         for file in rule_files(path):
             if (real := file.resolve()) in seen:
                 continue
             seen.add(real)
             label = file.relative_to(path).as_posix() if file != path else file.name
-            label = file.as_posix() if label in labels else label
-            labels.add(label)
-            yield file, label
+            found[file.as_posix() if label in found and not replacing else label] = (root, file)
+    return ((root, file, label) for label, (root, file) in found.items())
 
 
 @dataclass
