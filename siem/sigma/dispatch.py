@@ -14,7 +14,7 @@ from typing import Any
 
 from siem.parsing import Documents
 from siem.schema import DatasetFields, fold
-from siem.sigma.gates import ESCAPE, cheapest_first, columns_of, needles, over_columns, required
+from siem.sigma.gates import ESCAPE, cheapest_first, columns_of, columns_that_are, needles, over_columns, required
 from siem.sigma.predicate import Condition, condition
 from siem.sigma.record import Document, Reader, View, text_of
 from siem.sigma.rule import Rule
@@ -44,7 +44,7 @@ class Dispatch:
 
     def _cost(self, name: str, texts: Iterable[str], common: Counter[tuple[str, str]]) -> tuple[bool, int]:
         """Columns before paths; then the field whose texts the fewest rules name: a call, rather than its service."""
-        into_records = columns_of(name, self._reader.fields) is None
+        into_records = columns_that_are(name, self._reader.fields) is None
         return into_records and bool(self._reader.fields.dataset), sum([common[name, text] for text in texts])
 
     def matching(self, document: Document) -> list[Rule]:
@@ -77,7 +77,7 @@ class _ByText:
 
     def __init__(self, field: str, fields: DatasetFields) -> None:
         self.field = field
-        self._columns = columns_of(field, fields)
+        self._columns = columns_that_are(field, fields)
         self._key = None if self._columns is not None else needles_of(field, fields)
         self._places: dict[str, list[int]] = {}
         self._known: dict[Hashable, Sequence[int]] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from siem.schema import Column, DatasetFields
+from siem.schema import Column, DatasetFields, Extension, Joined, Path
 from siem.sigma.predicate import literal
 from siem.sigma.tree import And, FieldRef, Leaf, Node, Not, Or
 
@@ -52,12 +52,26 @@ def _united(needed: list[Required]) -> Required:
 
 
 def columns_of(field: str | None, fields: DatasetFields) -> list[str] | None:
-    """The columns that hold a field's values; None where the record itself has to be looked at."""
+    """The columns that a field's values come from; None where the record itself has to be looked at."""
     if field is None or not fields.dataset:
         return None
-    sources = fields.sources(field)
+    found: list[str] = []
+    for source in fields.sources(field):
+        match source:
+            case Column(name) | Extension(name):
+                found.append(name)
+            case Joined(parts):
+                found += [name for _, name in parts]
+            case _:
+                return None
+    return found
+
+
+def columns_that_are(field: str, fields: DatasetFields) -> list[str] | None:
+    """The columns whose values are the field's; None where its values are made of them, or are in the record."""
+    sources = fields.sources(field) if fields.dataset else ()
     names = [source.name for source in sources if isinstance(source, Column)]
-    return names if len(names) == len(sources) else None
+    return names if names and len(names) == len(sources) else None
 
 
 def over_columns(node: Node, fields: DatasetFields, at_most: bool = True) -> Node:
@@ -102,11 +116,11 @@ def needles(node: Node, fields: DatasetFields) -> frozenset[bytes] | None:
 
 
 def _key(field: str, fields: DatasetFields) -> frozenset[bytes] | None:
-    """A field of paths is there only where the last part of its name is written."""
-    if not fields.dataset or any(isinstance(source, Column) for source in fields.sources(field)):
-        return None
-    last = field.rpartition(".")[2]
-    return frozenset((last.encode(),)) if PLAIN.fullmatch(last) else None
+    """A field of paths is there only where the last part of one of them is written."""
+    sources = fields.sources(field) if fields.dataset else ()
+    last = [source.path.rpartition(".")[2] for source in sources if isinstance(source, Path)]
+    known = sources and len(last) == len(sources) and all(map(PLAIN.fullmatch, last))
+    return frozenset(map(str.encode, last)) if known else None
 
 
 def cheapest_first(node: Node, fields: DatasetFields) -> Node:
