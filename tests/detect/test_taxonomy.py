@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from siem.config import Limits
-from siem.detect.hunting import ENGINES, Hunt, documents
+from siem.detect.hunting import ENGINES, Hunt
 from siem.detect.sources import Sources
 from siem.intake.content import Delivered
 from siem.parsing import Batch, Registry
 from siem.run.reading import read
 from siem.schema import SourceObject
-from siem.sigma import Rule, load_rules
+from siem.sigma import RuleSet, load_rules
 from siem.sigma.record import Reader
 
 ALB = (
@@ -123,14 +123,14 @@ def values(dataset: str) -> dict[str, list[str]]:
     return {name: told for names, told in TOLD[dataset][1].items() for name in names}
 
 
-def rules(folder: Path, conditions: dict[str, dict[str, Any]]) -> list[Rule]:
+def rules(folder: Path, conditions: dict[str, dict[str, Any]]) -> RuleSet:
     """A rule of each condition, called by its name."""
     for place, (name, selection) in enumerate(conditions.items()):
         rule = {"title": name, "name": name, "logsource": {}, "detection": {"s": selection, "condition": "s"}}
         (folder / f"{place}.yml").write_text(json.dumps(rule))
     loaded = load_rules([folder])
     assert loaded.refused == ()
-    return list(loaded.rules)
+    return loaded
 
 
 @pytest.mark.parametrize("dataset", TOLD)
@@ -140,7 +140,7 @@ def test_every_name_of_the_table_is_told(dataset: str, registry: Registry) -> No
 
 @pytest.mark.parametrize("dataset", TOLD)
 def test_a_name_has_the_values_that_stand_in_the_log(dataset: str, registry: Registry) -> None:
-    (document,) = documents(parsed(dataset, TOLD[dataset][0], registry))
+    document = parsed(dataset, TOLD[dataset][0], registry).documents()[0]
     reader = Reader(registry.parsers[dataset].fields)
     assert {name: list(reader.texts(name, document)) for name in values(dataset)} == values(dataset)
 
