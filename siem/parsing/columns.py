@@ -49,6 +49,8 @@ class Coded:
 
     def recoded(self) -> Coded:
         """The same with each text once: a cast makes many texts one."""
+        if self.at is None and len(self.texts) == 1:
+            return self
         coded = self.texts.dictionary_encode(null_encoding="encode")
         at = coded.indices.to_numpy()
         return Coded(coded.dictionary, at if self.at is None else at[self.at])

@@ -36,6 +36,12 @@ def test_a_line_of_no_form_cannot_be_parsed_again_where_the_key_says_nothing() -
     assert PARSER.replay(b"garbage", 0, origin_of(b"garbage", "some.log"), LIMITS) is None
 
 
+def test_lines_of_one_moment_are_events_each() -> None:
+    line = changed("alb", time="2026-11-01T00:00:00.000000Z")
+    tables = [block.batch.arrow() for block in balanced(line, line, line).blocks if block.batch is not None]
+    assert [table["aws.elb.time"].to_pylist() for table in tables] == [["2026-11-01T00:00:00.000000Z"] * 3]
+
+
 def test_older_lines_lack_the_later_columns_and_keep_their_place() -> None:
     columns = LINES["alb"].split(" TID_")[0].split(' "www.example.com"')[0]
     found = balanced(LINES["alb"], columns, LINES["alb"])
