@@ -235,7 +235,10 @@ def regex_read(value: str) -> Pieces:
 def regex_written(pieces: Pieces, expand: bool) -> str:
     made = ""
     for piece in pieces:
-        made += f"%{piece.name}%" if isinstance(piece, Placeholder) else piece.replace("%", r"\%") if expand else piece
+        if isinstance(piece, Placeholder):
+            made += f"%{piece.name}%"
+        elif isinstance(piece, str):  # an expression has no wildcards
+            made += piece.replace("%", r"\%") if expand else piece
     return made
 
 

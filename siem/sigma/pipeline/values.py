@@ -15,7 +15,7 @@ from siem.sigma import modifiers, parse
 from siem.sigma.modifiers import Chars
 from siem.sigma.pipeline.selections import Item
 from siem.sigma.problem import Problem
-from siem.sigma.tree import Wild
+from siem.sigma.tree import Wild, spelled
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def references(item: Item) -> list[str]:
     """The fields that the values of a `fieldref` name."""
     if "fieldref" not in item.modifiers:
         return []
-    return ["".join(map(str, parse.pattern(value))) for value in item.values if isinstance(value, str)]
+    named = [spelled(parse.pattern(value)) for value in item.values if isinstance(value, str)]
+    return [name for name in named if name is not None]
 
 
 def edged(pieces: Pieces, before: bool = True, after: bool = True) -> Pieces:
