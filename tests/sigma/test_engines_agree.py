@@ -20,7 +20,7 @@ from siem.sigma.problem import Problems
 from siem.sigma.record import text_of
 from siem.sigma.tree import Node
 
-MANY = examples(400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+MANY = examples(1200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 SAMPLES = """a|A|ab|true|False|null|22|22.0|2.2e1|1e999|-0|10.0.0.1|10.0.0.256|2001:db8::1|a b||\\u0061|{"a":1}
 2026-10-31T23:10:00Z|2026-10-31T23:10:00+02:00""".replace("\n", "|").split("|")
