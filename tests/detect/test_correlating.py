@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -146,6 +147,21 @@ def test_a_median_of_an_even_number_is_the_middle_of_two() -> None:
     assert fired(rule, numbers(4, 3, 2, 1)) == [timedelta(seconds=3)]
 
 
+@pytest.mark.parametrize("kind", [Kind.VALUE_MEDIAN, Kind.VALUE_AVG])
+def test_what_lies_in_the_middle_of_two_doubles_is_the_even_one(kind: Kind) -> None:
+    even, odd = 1.0, math.nextafter(1, 2)
+    beyond = math.nextafter(odd, 2)
+    for pair, middle in (((even, odd), even), ((odd, beyond), beyond)):
+        rule = correlation(kind, HOUR, threshold=Threshold((("eq", middle),)))
+        assert timedelta(seconds=1) in fired(rule, numbers(*pair))
+
+
+def test_a_percentile_is_exact_where_doubles_are_not() -> None:
+    """In doubles it is 0.5499999999999999, whichever way it is interpolated."""
+    rule = correlation(Kind.VALUE_PERCENTILE, HOUR, threshold=Threshold((("eq", 0.55),)), percentile=30)
+    assert fired(rule, numbers(0.1, 1.6)) == [timedelta(seconds=1)]
+
+
 def test_equal_numbers_of_one_event_count_once() -> None:
     rule = correlation(Kind.VALUE_SUM, HOUR, ("a", "b"), threshold=Threshold((("eq", 5),)))
     parts = [part(0 * MINUTE, "one", slot, number=5.0) for slot in (0, 1)]
@@ -221,6 +237,11 @@ def test_an_order_begins_at_the_first_part_of_its_first_rule() -> None:
     parts = [part(0 * MINUTE, "before", slot=1), part(MINUTE / 2, "x"), part(MINUTE, "y", slot=1)]
     [row] = found(ORDER, parts).episodes.to_pylist()
     assert (row["first"], row["events"]) == (START + MINUTE / 2, ["x", "y"])
+
+
+def test_what_came_at_the_time_of_that_part_belongs_to_it_too() -> None:
+    parts = [part(0 * MINUTE, "w", slot=1), part(0 * MINUTE, "x"), part(MINUTE, "y", slot=1)]
+    assert evidence(ORDER, parts) == evidence(ORDER, parts[::-1]) == [["w", "x", "y"]]
 
 
 ANY = correlation(Kind.EVENT_COUNT, HOUR, threshold=at_least(1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from math import inf, isfinite, nextafter
 from random import Random
 
 import brute_force
@@ -66,13 +68,18 @@ def agree(correlation: Correlation, parts: list[brute_force.Part], rows: int = 1
     ]
 
 
-def limits(kind: Kind, made: list[brute_force.Part]) -> st.SearchStrategy[float]:
-    """Counts, or numbers that windows have: of theirs, sums and middles of two of theirs, and the doubles beside."""
-    if kind not in NUMERIC:
+def limits(rule: Correlation, made: list[brute_force.Part]) -> st.SearchStrategy[float]:
+    """Counts; or the very numbers of windows, the doubles beside them, and others."""
+    if rule.kind not in NUMERIC:
         return st.one_of(st.integers(0, 4), st.sampled_from([1.5, 2.5]))
-    own = [part.number for part in made if part.number is not None and abs(part.number) < 1e301] or [0.0]
-    pairs = st.tuples(st.sampled_from(own), st.sampled_from(own))
-    return st.one_of(st.sampled_from(own), pairs.map(sum), pairs.map(lambda pair: sum(pair) / 2), st.integers(-3, 3))
+    there = [part for part in made if brute_force.counts(rule, part)]
+    windows = [
+        brute_force.window(rule.span, [other for other in there if other.group == part.group], part.time)
+        for part in there
+    ]
+    exact = [brute_force.number(rule, window) for window in windows]
+    own = st.sampled_from([number for number in exact if isfinite(number)] or [0.0])
+    return st.one_of(own, own.map(lambda number: nextafter(number, -inf)), st.integers(-3, 3))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.TEMPORAL_ORDERED])
@@ -82,13 +89,12 @@ def test_thresholds_of_every_kind_are_as_by_brute_force(kind: Kind, data: st.Dat
     span = data.draw(st.sampled_from(SPANS))
     made = data.draw(parts(span))
     names = data.draw(st.lists(st.sampled_from(["lt", "lte", "gt", "gte", "eq", "neq"]), min_size=1, max_size=3))
-    threshold = Threshold(tuple((name, data.draw(limits(kind, made))) for name in names))
     percentile = (
         data.draw(st.sampled_from([0, 25, 50.0, 90, 99.9, 100, 33.3])) if kind is Kind.VALUE_PERCENTILE else None
     )
-    agree(
-        correlation(kind, span, RULES, threshold=threshold, percentile=percentile), made, data.draw(st.integers(1, 9))
-    )
+    rule = correlation(kind, span, RULES, percentile=percentile)
+    threshold = Threshold(tuple([(name, data.draw(limits(rule, made))) for name in names]))
+    agree(replace(rule, threshold=threshold), made, data.draw(st.integers(1, 9)))
 
 
 def expressions() -> st.SearchStrategy[Node]:
