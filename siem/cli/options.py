@@ -23,6 +23,9 @@ FormatOption = Annotated[Format | None, typer.Option("--format", help="table on 
 DatasetOption = Annotated[
     str | None, typer.Option("--dataset", help="Of which dataset the files are, whatever the key.")
 ]
+RulesArgument = Annotated[
+    list[Path] | None, typer.Argument(metavar="[PATH…]", help="Rules; without any all that are in use.")
+]
 SinceOption = Annotated[str | None, typer.Option("--since", help="From this time on, RFC 3339 or a date (UTC).")]
 UntilOption = Annotated[str | None, typer.Option("--until", help="Before this time.")]
 

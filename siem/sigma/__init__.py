@@ -10,12 +10,14 @@ from siem.sigma.logsources import datasets_of
 from siem.sigma.pipeline import load_pipelines
 from siem.sigma.predicate import compiled, number, time_of
 from siem.sigma.record import KEYWORDS, Reader, projected
-from siem.sigma.rule import Rule
+from siem.sigma.rule import Filter, Rule
+from siem.sigma.tracing import reasons
 
 __all__ = [
     "KEYWORDS",
     "Correlation",
     "Dispatch",
+    "Filter",
     "Reader",
     "Rule",
     "RuleSet",
@@ -27,6 +29,7 @@ __all__ = [
     "number",
     "projected",
     "query",
+    "reasons",
     "rule_files",
     "time_of",
 ]

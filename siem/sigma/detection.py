@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,11 +15,20 @@ from siem.sigma.tree import And, Node, Or
 NOTHING = Or(())
 
 
-def detection(definition: Any, lists: Lists, problems: Problems, section: str = "detection") -> Node:
-    """The tree of a section with selections; what is wrong goes to `problems`, and then the tree means nothing."""
+@dataclass(frozen=True)
+class Detection:
+    """A section with selections. tree: what it means. selections, conditions: what it is written with, for people."""
+
+    tree: Node
+    selections: Mapping[str, Node] = field(default_factory=dict)
+    conditions: tuple[str, ...] = ()
+
+
+def detection(definition: Any, lists: Lists, problems: Problems, section: str = "detection") -> Detection:
+    """A section as it is read; what is wrong goes to `problems`, and then its tree means nothing."""
     if not isinstance(definition, Mapping):
         problems.add(f"{section} must be a mapping of selections and a condition", section)
-        return NOTHING
+        return Detection(NOTHING)
     selections = {
         str(name): selection(given, lists, problems, (section, name))
         for name, given in definition.items()
@@ -26,7 +36,9 @@ def detection(definition: Any, lists: Lists, problems: Problems, section: str = 
     }
     if "timeframe" in definition:
         problems.add("`timeframe` was replaced by correlation rules", section, "timeframe")
-    return conditions(definition.get("condition"), selections, problems, section)
+    given = definition.get("condition")
+    texts = given if isinstance(given, list) else [given]
+    return Detection(conditions(given, selections, problems, section), selections, tuple(map(str, texts)))
 
 
 def conditions(given: Any, selections: Mapping[str, Node], problems: Problems, section: str) -> Node:

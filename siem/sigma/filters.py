@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from siem.schema import LogSource
 from siem.sigma import tree
 from siem.sigma.detection import detection
 from siem.sigma.documents import Document
-from siem.sigma.head import Head, head, logsource, names_of
+from siem.sigma.head import head, logsource
 from siem.sigma.modifiers import Lists
 from siem.sigma.problem import Problems
-from siem.sigma.rule import Rule
+from siem.sigma.rule import Filter, Rule
 
 ANY = "any"
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Filter(Head):
-    """A condition that rules get in addition: `rule and (condition)`.
-
-    rules: ids and names in lower case; None: all rules. logsource: only rules whose log source says all that it says.
-    """
-
-    tree: tree.Node
-    logsource: LogSource
-    rules: frozenset[str] | None
-
-    def names(self, rule: Rule) -> bool:
-        """The filter names the rule, or all rules."""
-        called = names_of({"id": rule.id, "name": rule.name})
-        return self.rules is None or not self.rules.isdisjoint(map(str.lower, called))
-
-    def applies(self, rule: Rule) -> bool:
-        return self.names(rule) and rule.logsource.covers(self.logsource)
 
 
 def event_filter(document: Document, label: str, lists: Lists, problems: Problems) -> Filter:
@@ -49,7 +28,8 @@ def event_filter(document: Document, label: str, lists: Lists, problems: Problem
         given = {"condition": "none"}
     rules = _rules(given.get("rules"), problems)
     selections = {name: value for name, value in given.items() if name != "rules"}
-    return Filter(**named, tree=detection(selections, lists, problems, "filter"), logsource=source, rules=rules)
+    own = detection(selections, lists, problems, "filter")
+    return Filter(**named, detection=own, logsource=source, rules=rules)
 
 
 def _rules(given: Any, problems: Problems) -> frozenset[str] | None:
@@ -64,8 +44,10 @@ def _rules(given: Any, problems: Problems) -> frozenset[str] | None:
 
 def filtered(rule: Rule, filters: Iterable[Filter]) -> Rule:
     """The rule with all filters that apply to it."""
-    added = [one.tree for one in filters if one.applies(rule)]
-    return replace(rule, tree=tree.And((rule.tree, *added))) if added else rule
+    added = tuple([one for one in filters if one.applies(rule)])
+    if not added:
+        return rule
+    return replace(rule, tree=tree.And((rule.tree, *[one.tree for one in added])), filters=added)
 
 
 def negates(node: tree.Node) -> bool:

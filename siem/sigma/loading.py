@@ -12,13 +12,13 @@ from siem.sigma import binding
 from siem.sigma.correlation import Correlation
 from siem.sigma.correlation_reading import correlation
 from siem.sigma.documents import Document, documents, rule_files
-from siem.sigma.filters import Filter, event_filter, filtered, negates
+from siem.sigma.filters import event_filter, filtered, negates
 from siem.sigma.head import Head, key_of, names_of
 from siem.sigma.modifiers import Lists
 from siem.sigma.piped import piped
 from siem.sigma.pipeline import Pipeline
 from siem.sigma.problem import Problem, Problems
-from siem.sigma.rule import TOO_DEEP, Rule, event_rule
+from siem.sigma.rule import TOO_DEEP, Filter, Rule, event_rule
 
 NO_LISTS: Lists = MappingProxyType({})
 
@@ -43,6 +43,14 @@ class RuleSet:
         """Keys of rules and correlations that raise no alerts of their own, because correlations name them."""
         loud = {key for one in self.correlations if one.generate for key in one.rules}
         return frozenset({key for one in self.correlations for key in one.rules} - loud)
+
+    def alone(self, one: Rule | Correlation) -> RuleSet:
+        """A rule or correlation with all that it stands on, and nothing else; so it alerts."""
+        wanted = {one.key}
+        for above in reversed(self.correlations):
+            wanted.update(above.rules if above.key in wanted else ())
+        rules = tuple([rule for rule in self.rules if rule.key in wanted])
+        return RuleSet(rules, correlations=tuple([above for above in self.correlations if above.key in wanted]))
 
 
 def load_rules(

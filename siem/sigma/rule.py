@@ -1,4 +1,4 @@
-"""A rule about one event: its head, its log source and its tree."""
+"""A rule about one event: its head, its log source and its tree; and the filters that are added to it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from siem.schema import LogSource
 from siem.sigma import tree
-from siem.sigma.detection import detection
+from siem.sigma.detection import NOTHING, Detection, detection
 from siem.sigma.documents import Document
-from siem.sigma.head import Head, head, logsource
+from siem.sigma.head import Head, head, logsource, names_of
 from siem.sigma.modifiers import Lists
 from siem.sigma.problem import Problems
 
@@ -18,17 +18,45 @@ DEEPEST = 64
 """Levels of a condition: no engine stumbles over so many."""
 
 TOO_DEEP = f"nested deeper than {DEEPEST} levels"
+NO_DETECTION = Detection(NOTHING)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Filter(Head):
+    """A condition that rules get in addition: `rule and (condition)`.
+
+    rules: ids and names in lower case; None: all rules. logsource: only rules whose log source says all that it says.
+    """
+
+    detection: Detection
+    logsource: LogSource
+    rules: frozenset[str] | None
+
+    @property
+    def tree(self) -> tree.Node:
+        return self.detection.tree
+
+    def names(self, rule: Rule) -> bool:
+        """The filter names the rule, or all rules."""
+        called = names_of({"id": rule.id, "name": rule.name})
+        return self.rules is None or not self.rules.isdisjoint(map(str.lower, called))
+
+    def applies(self, rule: Rule) -> bool:
+        return self.names(rule) and rule.logsource.covers(self.logsource)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Rule(Head):
     """A rule about one event.
 
+    tree: what it means, its filters with it. detection: its own section, as it is written. filters: those added.
     fingerprint: hash of what it means (condition, log source, level); another title does not change it.
     """
 
     tree: tree.Node
     logsource: LogSource
+    detection: Detection = NO_DETECTION
+    filters: tuple[Filter, ...] = ()
 
     @property
     def fields(self) -> frozenset[str]:
@@ -46,11 +74,11 @@ def event_rule(document: Document, label: str, lists: Lists, problems: Problems)
     content: dict[Any, Any] = document.content
     named = head(document, label, problems)
     source = logsource(content, problems)
-    node: tree.Node = tree.Or(())
+    own = NO_DETECTION
     if "detection" in content:
-        node = detection(content["detection"], lists, problems)
+        own = detection(content["detection"], lists, problems)
     else:
         problems.add("a rule must have a detection")
-    if tree.depth(node) > DEEPEST:
+    if tree.depth(own.tree) > DEEPEST:
         problems.add(TOO_DEEP, "detection")
-    return Rule(**named, tree=node, logsource=source)
+    return Rule(**named, tree=own.tree, logsource=source, detection=own)

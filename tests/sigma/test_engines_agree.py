@@ -140,7 +140,7 @@ def case(draw: st.DrawFn, fields: list[str], records: st.SearchStrategy[Any]) ->
     condition = draw(st.sampled_from(CONDITIONS))
     definition = {"a": lines.selection(draw), "b": lines.selection(draw), "condition": condition}
     problems = Problems()
-    tree = detection(definition, {}, problems)
+    tree = detection(definition, {}, problems).tree
     assume(not problems.found)
     return tree, given_records
 

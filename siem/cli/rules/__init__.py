@@ -1,0 +1,12 @@
+"""`siem rules`: what an analyst does with Sigma rules."""
+
+from __future__ import annotations
+
+import typer
+
+from siem.cli.rules import check, listing, testing
+
+app = typer.Typer(rich_markup_mode=None, help="Sigma rules: check, test, list.", no_args_is_help=True)
+app.command(name="check")(check.check)
+app.command(name="test")(testing.run_cases)
+app.command(name="list")(listing.list_)
