@@ -41,9 +41,13 @@ def registry(content: Path | None) -> Registry:
     return found
 
 
-def rules(paths: list[Path] | None, content: Path | None, told: bool = True) -> RuleSet:
+def rules(
+    paths: list[Path] | None, content: Path | None, told: bool = True, after: list[Path] | None = None
+) -> RuleSet:
     """The rules of these files and folders; of none: all shipped ones and the team's, which take the place of shipped
     ones. Refused ones are told on stderr where they are not to be the result.
+
+    after: files and folders whose rules take the place of those in use.
 
     Raises:
         UsageError: a path does not exist, or a folder has no rule.
@@ -53,7 +57,7 @@ def rules(paths: list[Path] | None, content: Path | None, told: bool = True) -> 
             raise UsageError(f"no rules in {path}")
     lists, no_lists = load_lists(rooms("lists", content))
     pipelines, no_pipelines = load_pipelines(rooms("pipelines", content))
-    found = load_rules(rule_paths(paths, content), lists, pipelines, replacing=not paths)
+    found = load_rules([*rule_paths(paths, content), *(after or [])], lists, pipelines, replacing=not paths)
     found = replace(found, refused=(*no_lists, *no_pipelines, *found.refused))
     if not found.rules and not found.refused:
         raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from siem.schema.fields import BY_NAME, Kind
 
@@ -73,6 +74,17 @@ Alias = str | Derived | tuple[str | Derived, ...]
 """What a taxonomy's name stands for: a schema field, a native name, or what is derived of them; of several, all."""
 
 
+class Way(StrEnum):
+    """As what a rule's field is found, for people."""
+
+    SCHEMA = "schema field"
+    IDENTICAL = "native name, held by a schema field"
+    NATIVE = "native name"
+    PAYLOAD = "in an open payload"
+    DERIVED = "name of a taxonomy"
+    ANY_JSON = "under its own name"
+
+
 @dataclass(frozen=True)
 class DatasetFields:
     """What a dataset's documents hold, as far as rules need to know. Parsers declare it, the resolver reads it.
@@ -100,10 +112,9 @@ class DatasetFields:
             return (Path("", name, "", name),)
         if name in BY_NAME and name in self.filled:
             return (Column(name, BY_NAME[name].kind),)
-        own = name.removeprefix(f"{self.dataset}.")
-        alias = self.aliases.get(own)
-        if alias is not None and own not in self.native:
+        if (alias := self.alias(name)) is not None:
             return self._meant(alias)
+        own = name.removeprefix(f"{self.dataset}.")
         identical = self.native.get(own)
         if self.nested:
             return (Column(identical, BY_NAME[identical].kind),) if identical else (self._path(own),)
@@ -113,6 +124,26 @@ class DatasetFields:
     def _meant(self, alias: Alias) -> tuple[Source, ...]:
         meant = alias if isinstance(alias, tuple) else (alias,)
         return tuple([source for one in meant for source in (self.sources(one) if isinstance(one, str) else (one,))])
+
+    def alias(self, name: str) -> Alias | None:
+        """What a taxonomy's name stands for; None where it is no alias, or has a meaning of its own."""
+        own = name.removeprefix(f"{self.dataset}.")
+        if not self.dataset or (name in BY_NAME and name in self.filled) or own in self.native:
+            return None
+        return self.aliases.get(own)
+
+    def way(self, name: str) -> Way:
+        """As what `sources` finds a field."""
+        if not self.dataset:
+            return Way.ANY_JSON
+        if name in BY_NAME and name in self.filled:
+            return Way.SCHEMA
+        if (alias := self.alias(name)) is not None:
+            return self.way(alias) if isinstance(alias, str) else Way.DERIVED
+        own = name.removeprefix(f"{self.dataset}.")
+        if own in self.native:
+            return Way.IDENTICAL
+        return Way.PAYLOAD if self.nested and own.partition(".")[0] in self.payloads else Way.NATIVE
 
     def _path(self, own: str) -> Path:
         first, _, rest = own.partition(".")

@@ -4,6 +4,7 @@ from siem.sigma.correlation import Correlation
 from siem.sigma.dispatch import Dispatch
 from siem.sigma.documents import rule_files
 from siem.sigma.duckdb import query
+from siem.sigma.explaining import Explaining
 from siem.sigma.lists import load_lists
 from siem.sigma.loading import RuleSet, load_rules
 from siem.sigma.logsources import datasets_of
@@ -17,6 +18,7 @@ __all__ = [
     "KEYWORDS",
     "Correlation",
     "Dispatch",
+    "Explaining",
     "Filter",
     "Reader",
     "Rule",

@@ -44,6 +44,16 @@ class RuleSet:
         loud = {key for one in self.correlations if one.generate for key in one.rules}
         return frozenset({key for one in self.correlations for key in one.rules} - loud)
 
+    def called(self, name: str) -> Rule | Correlation | None:
+        """What has this key, id or name; a key before the name of another."""
+        wanted = name.lower()
+        known: list[Rule | Correlation] = [*self.rules, *self.correlations]
+        for place in range(3):
+            for one in known:
+                if ((one.key, one.id, one.name)[place] or "").lower() == wanted:
+                    return one
+        return None
+
     def alone(self, one: Rule | Correlation) -> RuleSet:
         """A rule or correlation with all that it stands on, and nothing else; so it alerts."""
         wanted = {one.key}

@@ -187,8 +187,8 @@ def test_demo_tells_what_happened_and_changes_nothing_the_second_time(tmp_path: 
 
 
 COMMANDS = (
-    *("demo", "parse", "ingest", "detect", "hunt", "version", "rules check", "rules test", "rules list"),
-    *("alerts list", "rejects list", "rejects replay", "store stats"),
+    *("demo", "parse", "ingest", "detect", "hunt", "version", "rules check", "rules test"),
+    *("rules list", "rules explain", "alerts list", "rejects list", "rejects replay", "store stats"),
 )
 
 

@@ -1,0 +1,54 @@
+"""`siem rules`: what analysts do with rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from siem_command import lines, siem
+
+pytestmark = pytest.mark.slow  # every test starts processes
+
+SHIPPED = "74d66b53-d264-571b-b9cc-0775f0ba95d6"
+RULES = """\
+title: A console login
+name: login
+logsource: {product: aws, service: cloudtrail}
+level: low
+detection: {selection: {eventName: ConsoleLogin}, condition: selection}
+---
+title: Many logins
+name: many
+correlation: {type: event_count, rules: login, group-by: source.ip, timespan: 10m, condition: {gte: 3}}
+level: high
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "login.yml"
+    path.write_text(RULES)
+    return path
+
+
+def test_explain_shows_rules_of_a_file_and_rules_in_use_by_id_or_name(rules: Path) -> None:
+    found = lines(siem("rules", "explain", rules, SHIPPED.upper()))
+    assert [one["type"] for one in found] == ["event", "event_count", "event"]
+    assert found[2]["id"] == SHIPPED
+    shown = siem("rules", "explain", rules, "--format", "table").stdout.decode()
+    for words in ('eventName is "ConsoleLogin"', "event.action", "$p0 = ", "10 minutes, sliding", "only by many"):
+        assert words in shown
+
+
+def test_explain_looks_at_one_dataset_where_one_is_named(rules: Path) -> None:
+    event, _ = lines(siem("rules", "explain", rules, "--dataset", "json"))
+    assert {asked["dataset"] for asked in event["queries"]} == {"json"}
+    assert b"no parser makes" in siem("rules", "explain", rules, "--dataset", "our.log", code=2).stderr
+
+
+def test_explain_says_what_it_cannot_explain(rules: Path, tmp_path: Path) -> None:
+    assert b"no rule in use has this id or name" in siem("rules", "explain", "nobody", code=2).stderr
+    assert b"no form csv" in siem("rules", "explain", rules, "--format", "csv", code=2).stderr
+    bad = tmp_path / "bad.yml"
+    bad.write_text(RULES.replace("condition: selection", "condition: other"))
+    assert b"bad.yml:5: " in siem("rules", "explain", bad, code=3).stderr
