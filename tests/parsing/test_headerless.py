@@ -63,6 +63,14 @@ def test_a_sound_line_can_be_had_back_to_the_byte(form: str) -> None:
     assert PARSER.line(event, len(FORMS[form].columns)) == LINES[form]
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("count", [2, 20])
+def test_lines_that_are_all_the_same_are_as_many_rows(form: str, count: int) -> None:
+    found = balanced(*[LINES[form]] * count, form=form)
+    (batch,) = [block.batch for block in found.blocks if block.batch is not None]
+    assert (len(found.documents), batch.arrow().num_rows) == (count, count)
+
+
 def test_a_mark_that_never_closes_costs_its_line_alone() -> None:
     found = balanced(LINES["alb"], LINES["alb"][:260], LINES["alb"])
     assert found.ordinals == [0, 2]
