@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from siem.parsing import Form, Headerless
+from siem.parsing import Example, Form, Headerless
 from siem.parsing.casts import address, by_text, family, integer, port, rfc3339, status, text
 from siem.parsing.web import (
     PATH_AND_QUERY,
@@ -202,6 +202,22 @@ CLASSIC = Form(
     },
 )  # fmt: skip
 
+REQUEST = (
+    "https 2026-11-01T02:55:00.609000Z app/web-alb/50dc6c495c0c9188 203.0.113.77:37961 10.0.1.15:8080"
+    ' 0.000 0.421 0.000 401 401 1420 512 "POST https://www.example.com:443/login HTTP/1.1" "curl/8.7.1"'
+    " TLS_AES_128_GCM_SHA256 TLSv1.3"
+    " arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/73e2d6bc24d8a067"
+    ' "Root=1-00000000-000000000000000000000000" "www.example.com"'
+    ' "arn:aws:acm:us-east-1:123456789012:certificate/11112222-3333-4444-5555-666677778888"'
+    ' 0 2026-11-01T02:55:00.000000Z "forward" "-" "-" "10.0.1.15:8080" "401" "-" "-"'
+    " TID_00000000000000000000000000000000\n"
+)
+EXAMPLE = Example(
+    log=REQUEST,
+    quiet=REQUEST.replace(" 401 401 ", " 200 200 "),
+    selection={"elb_status_code": 401, "url.path": "/login"},
+)
+
 PARSER = Headerless(
     dataset="aws.elb",
     key=re.compile(r"(?:^|/)(?:elasticloadbalancing/(?:.*/)?[^/]+|[^/]*_elasticloadbalancing_[^/]+)\.log(?:\.gz)?$"),
@@ -233,4 +249,5 @@ PARSER = Headerless(
         "dst_ip": "destination.ip",
         "dst_port": "destination.port",
     },
+    example=EXAMPLE,
 )

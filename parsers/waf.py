@@ -18,7 +18,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from siem.parsing import Integer, JsonRecords, Nested, address, documented, instant
+from siem.parsing import Example, Integer, JsonRecords, Nested, address, documented, instant
 from siem.parsing.web import w3c_names
 from siem.schema import Entry, LogSource, Path
 
@@ -212,6 +212,31 @@ def request(request: HttpRequest, event: Any) -> None:
         event.trace_id = root(trace)
 
 
+REQUEST = {
+    "timestamp": 1793498400000,
+    "formatVersion": 1,
+    "webaclId": "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/web-acl/a1b2c3d4-5678-90ab-cdef-EXAMPLE11111",
+    "terminatingRuleId": "rate",
+    "terminatingRuleType": "RATE_BASED",
+    "action": "BLOCK",
+    "httpSourceName": "ALB",
+    "httpRequest": {
+        "clientIp": "203.0.113.77",
+        "country": "JP",
+        "headers": [{"name": "Host", "value": "www.example.com"}],
+        "uri": "/login",
+        "args": "",
+        "httpVersion": "HTTP/1.1",
+        "httpMethod": "POST",
+        "requestId": "1-00000000-000000000000000000000000",
+    },
+}
+EXAMPLE = Example(
+    log=REQUEST,
+    quiet=REQUEST | {"action": "ALLOW", "terminatingRuleId": "Default_Action", "terminatingRuleType": "REGULAR"},
+    selection={"action": "BLOCK", "httpRequest.uri": "/login"},
+)
+
 PARSER = JsonRecords(
     dataset="aws.waf",
     # Where WAF delivers, or below anything that is named as Firehose streams and buckets for WAF must be.
@@ -269,4 +294,5 @@ PARSER = JsonRecords(
         "http.request.id", "http.request.referrer", "http.request.body.bytes", "http.response.status_code",
         "trace.id", "tls.client.ja3", "tls.client.ja4", "siem.scope",
     )),
+    example=EXAMPLE,
 )  # fmt: skip

@@ -9,7 +9,7 @@ from siem.parsing.headerless import Headerless
 from siem.parsing.headers import first
 from siem.parsing.json_keys import Integer, Nested
 from siem.parsing.json_records import JsonRecords
-from siem.parsing.parser import Content, Parser
+from siem.parsing.parser import Content, Example, Parser
 from siem.parsing.registry import Registry, load_parsers
 from siem.parsing.values import address, instant, moment
 
@@ -18,6 +18,7 @@ __all__ = [
     "Content",
     "Delimited",
     "Documents",
+    "Example",
     "Form",
     "Headerless",
     "Integer",

@@ -19,7 +19,7 @@ from siem.parsing.execution import Skip
 from siem.parsing.headers import Table, sources
 from siem.parsing.lines import BOM
 from siem.parsing.parquet import MAGIC
-from siem.parsing.parser import Content
+from siem.parsing.parser import Content, Example
 from siem.parsing.reading import Reading
 from siem.schema import Alias, DatasetFields, LogSource, Origin
 
@@ -53,6 +53,7 @@ class Delimited:
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     unique_ids: bool = False
     version: str = "1"
+    example: Example | None = None
 
     @cached_property
     def known(self) -> frozenset[str]:

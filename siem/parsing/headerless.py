@@ -18,7 +18,7 @@ from siem.parsing.delimited import is_text
 from siem.parsing.execution import Skip
 from siem.parsing.form_reading import FormReading
 from siem.parsing.forms import FORM, Form, form_by_key, form_by_line
-from siem.parsing.parser import Content
+from siem.parsing.parser import Content, Example
 from siem.schema import Alias, DatasetFields, LogSource, Origin
 
 
@@ -43,6 +43,7 @@ class Headerless:
     time_in_key: re.Pattern[str] | None = None
     unique_ids: bool = False
     version: str = "1"
+    example: Example | None = None
 
     @cached_property
     def fields(self) -> DatasetFields:

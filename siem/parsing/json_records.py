@@ -20,7 +20,7 @@ from siem.parsing.framing import Framer
 from siem.parsing.guards import Seen
 from siem.parsing.json_keys import Keys
 from siem.parsing.json_reading import Reading
-from siem.parsing.parser import Content
+from siem.parsing.parser import Content, Example
 from siem.parsing.rows import Fill
 from siem.schema import Alias, DatasetFields, LogSource, Origin
 
@@ -69,6 +69,7 @@ class JsonRecords:
     skipped: re.Pattern[str] | None = None
     unique_ids: bool = True
     version: str = "1"
+    example: Example | None = None
 
     @cached_property
     def fields(self) -> DatasetFields:

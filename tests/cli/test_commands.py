@@ -188,7 +188,7 @@ def test_demo_tells_what_happened_and_changes_nothing_the_second_time(tmp_path: 
 
 COMMANDS = (
     *("demo", "parse", "ingest", "detect", "hunt", "version", "rules check", "rules test"),
-    *("rules list", "rules explain", "alerts list", "rejects list", "rejects replay", "store stats"),
+    *("rules list", "rules explain", "rules new", "alerts list", "rejects list", "rejects replay", "store stats"),
 )
 
 

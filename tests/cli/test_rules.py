@@ -52,3 +52,13 @@ def test_explain_says_what_it_cannot_explain(rules: Path, tmp_path: Path) -> Non
     bad = tmp_path / "bad.yml"
     bad.write_text(RULES.replace("condition: selection", "condition: other"))
     assert b"bad.yml:5: " in siem("rules", "explain", bad, code=3).stderr
+
+
+def test_new_makes_a_rule_that_passes_and_overwrites_nothing(tmp_path: Path) -> None:
+    found = lines(siem("rules", "new", "first", "--dir", "mine", "--correlation", cwd=tmp_path))
+    assert [row["file"] for row in found] == ["mine/first.yml", "mine/first.cases.yml"]
+    assert b"2 rules are good, 0 refused" in siem("rules", "check", "mine", cwd=tmp_path).stderr
+    assert b"4 cases of 2 rules, 0 failed" in siem("rules", "test", "mine", cwd=tmp_path).stderr
+    assert b"is there already" in siem("rules", "new", "first", "--dir", "mine", cwd=tmp_path, code=2).stderr
+    assert b"no parser makes" in siem("rules", "new", "other", "--dataset", "x", cwd=tmp_path, code=2).stderr
+    assert b"a rule is named" in siem("rules", "new", "../up", cwd=tmp_path, code=2).stderr

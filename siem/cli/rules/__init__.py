@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from siem.cli.rules import check, explain, listing, testing
+from siem.cli.rules import check, explain, listing, new, testing
 
-app = typer.Typer(rich_markup_mode=None, help="Sigma rules: check, test, list, explain.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, help="Sigma rules: check, test, list, explain, begin.", no_args_is_help=True)
 app.command(name="check")(check.check)
 app.command(name="test")(testing.run_cases)
 app.command(name="list")(listing.list_)
 app.command(name="explain")(explain.explain)
+app.command(name="new")(new.new)
