@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,19 @@ def test_new_makes_a_rule_that_passes_and_overwrites_nothing(tmp_path: Path) -> 
     assert b"is there already" in siem("rules", "new", "first", "--dir", "mine", cwd=tmp_path, code=2).stderr
     assert b"no parser makes" in siem("rules", "new", "other", "--dataset", "x", cwd=tmp_path, code=2).stderr
     assert b"a rule is named" in siem("rules", "new", "../up", cwd=tmp_path, code=2).stderr
+
+
+def test_convert_says_how_to_get_what_it_needs(rules: Path) -> None:
+    if not (Path(sys.executable).parent / "sigma").exists():
+        assert b"pip install 'hinomi[convert]'" in siem("rules", "convert", "-t", "lucene", rules, code=3).stderr
+
+
+def test_convert_hands_over_all_arguments_and_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sigma" / "cli").mkdir(parents=True)
+    (tmp_path / "sigma" / "cli" / "main.py").write_text("import sys\ndef main():\n    print(sys.argv)\n    return 7\n")
+    (tmp_path / "sigma_cli-3.1.0.dist-info").mkdir()
+    (tmp_path / "sigma_cli-3.1.0.dist-info" / "METADATA").write_text("Name: sigma-cli\nVersion: 3.1.0\n")
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    done = siem("rules", "convert", "-t", "lucene", "--help", "a b.yml", cwd=tmp_path, code=7)
+    assert done.stdout.decode() == "['sigma', 'convert', '-t', 'lucene', '--help', 'a b.yml']\n"
