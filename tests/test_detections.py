@@ -10,23 +10,25 @@ import pytest
 
 from siem.detect.sources import Sources
 from siem.parsing import Registry
-from siem.run.cases import Case, cases, verdict
+from siem.run.cases import Case, cases
 from siem.run.content import shipped_content
-from siem.sigma import Rule, datasets_of, load_rules
+from siem.run.verdicts import Trial
+from siem.sigma import Correlation, Rule, datasets_of, load_rules
 
 FOLDER = shipped_content() / "detections"
 FOUND = load_rules([FOLDER])
+ALERTING = [one for one in (*FOUND.rules, *FOUND.correlations) if one.key not in FOUND.silent]
 LEVELS = {"informational", "low", "medium", "high", "critical"}
 TAG = re.compile(r"attack\.(?:t\d{4}(?:\.\d{3})?|[a-z-]+)|cve\.\d{4}-\d+|cis\.aws\.[\d.]+")
 
 
-def name(rule: Rule) -> str:
+def name(rule: Rule | Correlation) -> str:
     return Path(rule.file).relative_to(FOLDER).with_suffix("").as_posix()
 
 
 @pytest.fixture(scope="module")
 def by_rule(registry: Registry) -> dict[str, list[Case]]:
-    found, problems = cases(FOUND.rules, Sources.of(registry))
+    found, problems = cases(FOUND, Sources.of(registry))
     assert problems == []
     of: dict[str, list[Case]] = defaultdict(list)
     for case in found:
@@ -34,13 +36,18 @@ def by_rule(registry: Registry) -> dict[str, list[Case]]:
     return of
 
 
+@pytest.fixture(scope="module")
+def trial(registry: Registry) -> Trial:
+    return Trial(registry, Sources.of(registry))
+
+
 def test_none_is_refused_and_no_two_are_called_alike() -> None:
-    assert FOUND.refused == ()
-    assert [title for title, count in Counter(rule.title for rule in FOUND.rules).items() if count > 1] == []
+    assert (FOUND.refused, FOUND.doubts) == ((), ())
+    assert [title for title, count in Counter(rule.title for rule in ALERTING).items() if count > 1] == []
 
 
-@pytest.mark.parametrize("rule", FOUND.rules, ids=name)
-def test_a_rule_says_what_it_is_for(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", ALERTING, ids=name)
+def test_a_rule_says_what_it_is_for(rule: Rule | Correlation) -> None:
     assert rule.id
     assert rule.description
     assert rule.author
@@ -50,17 +57,18 @@ def test_a_rule_says_what_it_is_for(rule: Rule) -> None:
     assert [tag for tag in rule.tags if not TAG.fullmatch(tag)] == []
 
 
-@pytest.mark.parametrize("rule", FOUND.rules, ids=name)
-def test_its_cases_hold(rule: Rule, by_rule: dict[str, list[Case]], registry: Registry) -> None:
-    sources = Sources.of(registry)
+@pytest.mark.parametrize("rule", ALERTING, ids=name)
+def test_its_cases_hold(rule: Rule | Correlation, by_rule: dict[str, list[Case]], trial: Trial) -> None:
     own = by_rule[rule.key]
     assert {case.match for case in own} == {True, False}
-    assert [(v.case.name, v.why) for case in own if not (v := verdict(case, registry, sources)).ok] == []
+    assert [(v.case.name, v.why) for v in map(trial.verdict, own) if not v.ok] == []
 
 
-@pytest.mark.parametrize("rule", [rule for rule in FOUND.rules if rule.logsource.service is None], ids=name)
+@pytest.mark.parametrize(
+    "rule", [rule for rule in FOUND.rules if rule in ALERTING and rule.logsource.service is None], ids=name
+)
 def test_a_rule_of_several_datasets_matches_in_more_than_one(
     rule: Rule, by_rule: dict[str, list[Case]], registry: Registry
 ) -> None:
     assert len(datasets_of(rule, Sources.of(registry).logsources)) > 1
-    assert len({case.dataset for case in by_rule[rule.key] if case.match}) > 1
+    assert len({log.dataset for case in by_rule[rule.key] if case.match for log in case.logs}) > 1

@@ -163,7 +163,7 @@ class _Loading:
             message = f"{what} {made.key} is taken by {first.file}:{first.line}"
             self.refused.append(ContentError(message, made.file, made.line))
             return
-        for name in (made.key, *names_of({"name": made.name})):
+        for name in {name.lower(): name for name in (made.key, *names_of({"name": made.name}))}.values():
             if isinstance(first := self.called.get(name.lower()), Head):
                 message = f"name {name} means {first.file}:{first.line}, which has it too"
                 self.doubts.append(ContentError(message, made.file, made.line))

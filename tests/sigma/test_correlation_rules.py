@@ -88,7 +88,7 @@ def test_rules_are_found_by_id_name_and_in_any_file_and_order(tmp_path: Path) ->
         "title: T\nname: other\nlogsource: {}\ndetection: {s: {f: x}, condition: s}\n"
     )
     rules = load_rules([tmp_path])
-    assert rules.refused == ()
+    assert (rules.refused, rules.doubts) == ((), ())
     assert rules.correlations[0].rules == ("id-1", "other")
     assert rules.correlations[0].aliases == {"u": {"id-1": "x", "other": "y"}}
 
@@ -208,3 +208,15 @@ def test_a_pipeline_reaches_a_correlation_through_the_rules_that_it_names(tmp_pa
         assert rules.refused == ()
         assert [rule.fields for rule in rules.rules] == [{field}] * 3
         assert rules.correlations[0].group_by == (group,)
+
+
+def test_a_name_that_two_rules_have_means_the_first_and_is_doubted(tmp_path: Path) -> None:
+    rule = "title: T\nid: {}\nname: same\nlogsource: {{}}\ndetection: {{s: {{f: x}}, condition: s}}\n---\n"
+    rules = loaded(
+        tmp_path,
+        *("type: event_count", "rules: same", "timespan: 1m", "condition: {gte: 2}"),
+        before=rule.format("one") + rule.format("two"),
+    )
+    assert [rule.key for rule in rules.rules] == ["one", "two"]
+    assert rules.correlations[0].rules == ("one",)
+    assert ["name same means" in doubt.message for doubt in rules.doubts] == [True]
