@@ -15,7 +15,7 @@ from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
 from siem.run.content import content_folders, load_registry
-from siem.sigma import RuleSet, load_lists, load_pipelines, load_rules, rule_files
+from siem.sigma import Lists, RuleSet, load_lists, load_pipelines, load_rules, rule_files
 
 StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the store (SIEM_STORE; ./siem-data).")]
 ContentOption = Annotated[Path | None, typer.Option("--content", help="The team's own content folder (SIEM_CONTENT).")]
@@ -55,15 +55,19 @@ def rules(
     for path in paths or []:
         if path.is_dir() and not rule_files(path):
             raise UsageError(f"no rules in {path}")
-    lists, no_lists = load_lists(rooms("lists", content))
+    values, no_lists = load_lists(rooms("lists", content))
     pipelines, no_pipelines = load_pipelines(rooms("pipelines", content))
-    found = load_rules([*rule_paths(paths, content), *(after or [])], lists, pipelines, replacing=not paths)
+    found = load_rules([*rule_paths(paths, content), *(after or [])], values, pipelines, replacing=not paths)
     found = replace(found, refused=(*no_lists, *no_pipelines, *found.refused))
     if not found.rules and not found.refused:
         raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")
     if told:
         refused(found.refused)
     return found
+
+
+def lists(content: Path | None) -> Lists:
+    return load_lists(rooms("lists", content))[0]
 
 
 def rule_paths(paths: list[Path] | None, content: Path | None) -> list[Path]:

@@ -68,7 +68,9 @@ class Delimited:
     @cached_property
     def fields(self) -> DatasetFields:
         filled = EVERY | self.columns.keys() | self.constants.keys()
-        return DatasetFields(self.dataset, filled, self.native, self.aliases, nested=False)
+        return DatasetFields(
+            self.dataset, filled, self.native, self.aliases, nested=False, known=self.known if self.others else None
+        )
 
     @cached_property
     def native(self) -> dict[str, str]:

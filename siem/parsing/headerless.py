@@ -49,7 +49,8 @@ class Headerless:
     def fields(self) -> DatasetFields:
         filled = EVERY.union(self.constants, self.in_key, *(form.table for form in self.forms))
         native = {column: name for form in reversed(self.forms) for column, name in form.native.items()}
-        return DatasetFields(self.dataset, filled, native, self.aliases, nested=False)
+        known = frozenset((FORM,)).union(*(form.columns for form in self.forms))
+        return DatasetFields(self.dataset, filled, native, self.aliases, nested=False, known=known)
 
     def constants_in(self, key: str) -> dict[str, str]:
         """Fields of all events of the object with this key."""

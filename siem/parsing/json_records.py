@@ -74,7 +74,15 @@ class JsonRecords:
     @cached_property
     def fields(self) -> DatasetFields:
         filled = self.filled | EVERY | {"cloud.provider"}
-        return DatasetFields(self.dataset, filled, self.native, self.aliases, frozenset(self.payloads), nested=True)
+        return DatasetFields(
+            self.dataset,
+            filled,
+            self.native,
+            self.aliases,
+            frozenset(self.payloads),
+            nested=True,
+            known=frozenset(self.written) or None,
+        )
 
     @cached_property
     def keys(self) -> Keys:

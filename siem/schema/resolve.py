@@ -94,6 +94,7 @@ class DatasetFields:
     aliases: taxonomy name (`c-uri`) -> what it stands for.
     payloads: top-level keys of the record whose content is open; each is stored as one JSON text of its own.
     nested: the record is JSON below the dataset's name; False: native columns stand beside the schema's.
+    known: every native name (of nested records: first key) that the source is known to write; None: it may be any.
     """
 
     dataset: str
@@ -102,6 +103,19 @@ class DatasetFields:
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     payloads: frozenset[str] = frozenset()
     nested: bool = True
+    known: frozenset[str] | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that a rule may use, as far as they are known."""
+        return frozenset().union(self.filled, self.native, self.aliases, self.known or ())
+
+    def may_have(self, name: str) -> bool:
+        """Events can have such a field."""
+        own = name.removeprefix(f"{self.dataset}.")
+        if self.known is None or name in self.names or own in self.names:
+            return True
+        return self.nested and own.partition(".")[0] in self.known
 
     def sources(self, name: str) -> tuple[Source, ...]:
         """Where the values of the rule field `name` are; the field has the values of all of them together.

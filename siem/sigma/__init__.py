@@ -2,12 +2,14 @@
 
 from siem.sigma.correlation import Correlation
 from siem.sigma.dispatch import Dispatch
-from siem.sigma.documents import rule_files
+from siem.sigma.documents import Refused, rule_files
+from siem.sigma.doubts import Doubting
 from siem.sigma.duckdb import query
 from siem.sigma.explaining import Explaining
 from siem.sigma.lists import load_lists
 from siem.sigma.loading import RuleSet, load_rules
 from siem.sigma.logsources import datasets_of
+from siem.sigma.modifiers import Lists
 from siem.sigma.pipeline import load_pipelines
 from siem.sigma.predicate import compiled, number, time_of
 from siem.sigma.record import KEYWORDS, Reader, projected
@@ -18,9 +20,12 @@ __all__ = [
     "KEYWORDS",
     "Correlation",
     "Dispatch",
+    "Doubting",
     "Explaining",
     "Filter",
+    "Lists",
     "Reader",
+    "Refused",
     "Rule",
     "RuleSet",
     "compiled",

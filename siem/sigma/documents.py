@@ -41,6 +41,14 @@ class _Loader(yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
 
+class Refused(ContentError):
+    """Something wrong with a document. id, title: of it, as far as they can be read; without an id its name."""
+
+    def __init__(self, message: str, file: str, line: int, id: str | None = None, title: str | None = None) -> None:  # noqa: A002
+        super().__init__(message, file, line)
+        self.id, self.title = id, title
+
+
 @dataclass(frozen=True)
 class Document:
     """One YAML document of a file. number: from 1, empty ones not counted. content: whatever it holds."""
@@ -61,8 +69,19 @@ class Document:
             node, mark = below
         return int(mark.line) + self.start
 
-    def error(self, message: str, place: Place = ()) -> ContentError:
-        return ContentError(message, self.file, self.line(place))
+    def below(self, place: Place) -> yaml.Node | None:
+        """What is written at `place`; None where nothing is, as where a pipeline has put it."""
+        node: yaml.Node | None = self.node
+        for step in place:
+            found = _below(node, step) if node is not None else None
+            node = found[0] if found else None
+        return node
+
+    def error(self, message: str, place: Place = ()) -> Refused:
+        given = self.content if isinstance(self.content, dict) else {}
+        named = [text for text in (given.get("id"), given.get("name")) if isinstance(text, str)]
+        title = given.get("title")
+        return Refused(message, self.file, self.line(place), next(iter(named), None), title and str(title))
 
 
 def _below(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Mark] | None:

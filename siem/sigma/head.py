@@ -12,6 +12,7 @@ from siem.sigma import parse
 from siem.sigma.documents import Document
 from siem.sigma.problem import Problems
 
+LOGSOURCE = frozenset(("category", "product", "service", "definition"))
 LEVELS = ("informational", "low", "medium", "high", "critical")
 
 

@@ -29,14 +29,18 @@ class RuleSet:
 
     refused: why the others cannot, with file and line, in order of the files.
     withheld: the keys of those others, as far as their files can be read.
+    filters: those that rules got, and those that reach none.
     doubts: what is allowed and yet perhaps not meant, with file and line.
+    documents: what each of them was read from.
     """
 
     rules: tuple[Rule, ...]
     refused: tuple[ContentError, ...] = ()
     withheld: frozenset[str] = frozenset()
     correlations: tuple[Correlation, ...] = ()
+    filters: tuple[Filter, ...] = ()
     doubts: tuple[ContentError, ...] = ()
+    documents: tuple[tuple[Document, Rule | Correlation | Filter], ...] = ()
 
     @property
     def silent(self) -> frozenset[str]:
@@ -117,6 +121,7 @@ class _Loading:
     filters: dict[str, Filter] = field(default_factory=dict)
     drafts: dict[str, tuple[Correlation, Document]] = field(default_factory=dict)
     called: dict[str, Head | ContentError] = field(default_factory=dict)
+    documents: dict[str, Document] = field(default_factory=dict)
 
     def take(self, document: Document, label: str) -> None:
         """Read a document; nothing of it is kept where anything is wrong with it."""
@@ -150,7 +155,7 @@ class _Loading:
     def refuse(self, document: Document, label: str, problem: Problem) -> None:
         self._refused(document, label, [document.error(problem.message, problem.place)])
 
-    def _refused(self, document: Document, label: str, errors: list[ContentError]) -> None:
+    def _refused(self, document: Document, label: str, errors: Sequence[ContentError]) -> None:
         self.refused += errors
         self.withheld.add(key_of(document, label))
         for name in names_of(document.content):
@@ -161,7 +166,7 @@ class _Loading:
         if isinstance(first := self.called.get(made.key.lower()), Head) and first.key.lower() == made.key.lower():
             what = "id" if made.key == made.id else "name"
             message = f"{what} {made.key} is taken by {first.file}:{first.line}"
-            self.refused.append(ContentError(message, made.file, made.line))
+            self.refused.append(document.error(message))
             return
         for name in {name.lower(): name for name in (made.key, *names_of({"name": made.name}))}.values():
             if isinstance(first := self.called.get(name.lower()), Head):
@@ -169,6 +174,7 @@ class _Loading:
                 self.doubts.append(ContentError(message, made.file, made.line))
             else:
                 self.called[name.lower()] = made
+        self.documents[made.key] = document
         match made:
             case Correlation():
                 self.drafts[made.key] = (made, document)
@@ -184,8 +190,16 @@ class _Loading:
         bound, errors = binding.bound(self.drafts, rules, self.called)
         self.withheld |= {key for key in self.drafts if key not in bound}
         withheld = frozenset(self.withheld - rules.keys() - bound.keys())
-        refused = (*self.refused, *errors)
-        return RuleSet(tuple(rules.values()), refused, withheld, tuple(bound.values()), tuple(self.doubts))
+        kept: list[Rule | Correlation | Filter] = [*rules.values(), *bound.values(), *self.filters.values()]
+        return RuleSet(
+            rules=tuple(rules.values()),
+            refused=(*self.refused, *errors),
+            withheld=withheld,
+            correlations=tuple(bound.values()),
+            filters=tuple(self.filters.values()),
+            doubts=tuple(self.doubts),
+            documents=tuple([(self.documents[one.key], one) for one in kept]),
+        )
 
     def _doubt(self, one: Filter) -> None:
         """A filter that keeps only what it describes, or that reaches no rule."""

@@ -80,3 +80,29 @@ def test_convert_hands_over_all_arguments_and_the_exit_code(tmp_path: Path, monk
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     done = siem("rules", "convert", "-t", "lucene", "--help", "a b.yml", cwd=tmp_path, code=7)
     assert done.stdout.decode() == "['sigma', 'convert', '-t', 'lucene', '--help', 'a b.yml']\n"
+
+
+def test_list_shows_every_kind_and_what_is_refused_with_its_name(rules: Path, tmp_path: Path) -> None:
+    (tmp_path / "filter.yml").write_text(
+        "title: Robots\nlogsource: {product: aws}\nfilter: {rules: login, s: {userAgent: bot}, condition: not s}\n"
+    )
+    (tmp_path / "one_bad.yml").write_text(RULES.split("---")[0].replace("condition: selection", "condition: other"))
+    (tmp_path / "worse.yml").write_text("[\n")
+    found = lines(siem("rules", "list", tmp_path))
+    assert [(row["type"], row["id"], row["datasets"]) for row in found if row["refused"] is None] == [
+        ("event", "login", ["aws.cloudtrail"]),
+        ("event_count", "many", ["aws.cloudtrail"]),
+        ("filter", "filter.yml#1", []),
+    ]
+    refused = [row for row in found if row["refused"]]
+    assert {(row["id"], row["title"], Path(row["file"]).name) for row in refused} >= {
+        ("login", "A console login", "one_bad.yml:5"),
+        (None, None, "worse.yml:2"),
+    }
+
+
+def test_check_warns_of_what_is_perhaps_not_meant(rules: Path) -> None:
+    rules.write_text(RULES.replace("{eventName: ConsoleLogin}", "{eventname: 0123}"))
+    found = lines(siem("rules", "check", rules))
+    assert [(row["severity"], row["line"]) for row in found] == [("warning", 5)] * 2
+    assert any("is eventName meant?" in row["problem"] for row in found)

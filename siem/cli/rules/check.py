@@ -6,8 +6,7 @@ import typer
 
 from siem.cli import options
 from siem.cli.output import tell, write
-from siem.detect.sources import Sources
-from siem.sigma import Rule, datasets_of
+from siem.sigma import Doubting
 
 
 def check(
@@ -21,9 +20,9 @@ def check(
     settings = options.settings(store, content)
     found = options.rules(paths, settings.content, told=False)
     sources = options.sources(settings.content)
+    doubting = Doubting(found, sources.fields, sources.logsources, options.lists(settings.content))
     errors = [("error", error.file, error.line, error.message) for error in found.refused]
-    warnings = [("warning", doubt.file, doubt.line, doubt.message) for doubt in found.doubts]
-    warnings += [("warning", rule.file, rule.line, doubt) for rule in found.rules for doubt in doubts(rule, sources)]
+    warnings = [("warning", doubt.file, doubt.line, doubt.message) for doubt in doubting.all()]
     rows = [
         {"severity": severity, "place": f"{file}:{line}" if line else file, "file": file, "line": line, "problem": text}
         for severity, file, line, text in [*errors, *warnings]
@@ -32,10 +31,3 @@ def check(
     tell(f"{len(found.rules) + len(found.correlations)} rules are good, {len(errors)} refused")
     if errors:
         raise typer.Exit(1)
-
-
-def doubts(rule: Rule, sources: Sources) -> list[str]:
-    """What is allowed and yet perhaps not meant."""
-    if not datasets_of(rule, sources.logsources):
-        return ["no dataset answers this log source: the rule never matches"]
-    return [] if rule.level else ["no level: its alerts are medium"]

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from siem.cli import options
 from siem.cli.output import write
-from siem.sigma import datasets_of
+from siem.detect.sources import Sources
+from siem.errors import ContentError
+from siem.sigma import Correlation, Filter, Refused, Rule, RuleSet, datasets_of
+
+COLUMNS = ("type", "level", "title", "datasets", "id", "file", "refused")
 
 
 def list_(
@@ -13,33 +20,48 @@ def list_(
     content: options.ContentOption = None,
     form: options.FormatOption = None,
 ) -> None:
-    """The rules, those that are refused with the reason."""
+    """Rules, correlations, filters, and those that are refused with the reason."""
     settings = options.settings(store, content)
-    found = options.rules(paths, settings.content)
-    sources = options.sources(settings.content)
-    rows = [
-        {
-            "id": rule.key,
-            "title": rule.title,
-            "level": rule.level,
-            "datasets": list(datasets_of(rule, sources.logsources)),
-            "tags": list(rule.tags),
-            "file": f"{rule.file}:{rule.line}",
-            "refused": None,
-        }
-        for rule in found.rules
-    ]
-    rows += [
-        {
-            "id": None,
-            "title": None,
-            "level": None,
-            "datasets": [],
-            "tags": [],
-            "file": place,
-            "refused": problem.message,
-        }
-        for problem in found.refused
-        for place in [f"{problem.file}:{problem.line}" if problem.line else problem.file]
-    ]
-    write(rows, ("level", "title", "datasets", "id", "refused"), form)
+    found = options.rules(paths, settings.content, told=False)
+    write(rows(found, options.sources(settings.content)), COLUMNS, form)
+
+
+def rows(found: RuleSet, sources: Sources) -> Iterator[dict[str, Any]]:
+    """A row each: what they are, by `type`; `refused` is null but for those that are, whose type is then null."""
+    datasets: dict[str, list[str]] = {}
+    for rule in found.rules:
+        datasets[rule.key] = list(datasets_of(rule, sources.logsources))
+        yield _row(rule, "event", datasets[rule.key])
+    for one in found.correlations:
+        datasets[one.key] = list(dict.fromkeys([name for key in one.rules for name in datasets[key]]))
+        yield _row(one, one.kind, datasets[one.key])
+    for added in found.filters:
+        yield _row(added, "filter", [])
+    yield from map(_refused, found.refused)
+
+
+def _row(one: Rule | Correlation | Filter, kind: str, datasets: list[str]) -> dict[str, Any]:
+    return {
+        "id": one.key,
+        "title": one.title,
+        "type": str(kind),
+        "level": one.level,
+        "datasets": datasets,
+        "tags": list(one.tags),
+        "file": f"{one.file}:{one.line}",
+        "refused": None,
+    }
+
+
+def _refused(problem: ContentError) -> dict[str, Any]:
+    known = problem if isinstance(problem, Refused) else None
+    return {
+        "id": known and known.id,
+        "title": known and known.title,
+        "type": None,
+        "level": None,
+        "datasets": [],
+        "tags": [],
+        "file": f"{problem.file}:{problem.line}" if problem.line else problem.file,
+        "refused": problem.message,
+    }
