@@ -65,7 +65,7 @@ def framed(blocks: Iterable[bytes], longest: int) -> Iterator[Frame]:
                 yield before
                 before = b""
             if before or end > start:
-                yield before + block[start:end] if before or end - start < len(block) else block
+                yield b"".join((before, memoryview(block)[start:end]))
             held.add(block[end:])
     except Damaged:
         rest = held.taken()
@@ -105,9 +105,9 @@ def with_newlines(block: bytes) -> bytes:
 
 
 def windows(block: bytes, size: int) -> Iterator[bytes]:
-    """The lines of `block` in pieces of about `size` bytes."""
+    """The lines of `block` in pieces of about `size` bytes; what is hardly longer is not cut."""
     start = 0
-    while len(block) - start > size:
+    while len(block) - start > size * 5 // 4:
         end = block.rfind(b"\n", start, start + size) + 1 or block.find(b"\n", start + size) + 1
         if not end:
             break
