@@ -13,7 +13,8 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
-from siem.schema import Column, DatasetFields, Source, Written
+from siem.schema import Column, DatasetFields, Source, Written, scalar_text
+from siem.schema.leaves import noted
 
 KEYWORDS = "|keywords"
 """The column of `projected` that holds all leaves of a record. No field can have this name: `|` ends a field's name."""
@@ -32,15 +33,6 @@ def fold(text: str) -> str:
     return text.replace("İ", "i").replace("Σ", "σ").lower()
 
 
-def text_of(value: Any) -> str:
-    """A scalar as text."""
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    return value if isinstance(value, str) else repr(value)
-
-
 def compact(value: Any) -> str:
     """JSON without spaces, keys in the record's order, nothing escaped that need not be."""
     if isinstance(value, Mapping):
@@ -49,7 +41,7 @@ def compact(value: Any) -> str:
         return "[" + ",".join(map(compact, value)) + "]"
     if isinstance(value, str) and not isinstance(value, Written):
         return encode_basestring(value)
-    return "null" if value is None else text_of(value)
+    return "null" if value is None else scalar_text(value)
 
 
 def leaves(value: Any) -> Iterator[str]:
@@ -62,7 +54,7 @@ def leaves(value: Any) -> Iterator[str]:
         elif isinstance(item, list):
             stack += item
         elif item is not None:
-            yield text_of(item)
+            yield scalar_text(item)
 
 
 def has_leaf(value: Any) -> bool:
@@ -117,7 +109,7 @@ def ends(value: Any) -> Iterator[str]:
         if has_leaf(value):
             yield compact(value)
     elif value is not None:
-        yield text_of(value)
+        yield scalar_text(value)
 
 
 steps = lru_cache(maxsize=65_536)(Steps)
@@ -140,11 +132,22 @@ def projected(document: Any, columns: Iterable[str]) -> dict[str, list[str]]:
     }
 
 
+def projected_leaves(document: Any, columns: Iterable[str]) -> dict[str, list[str]]:
+    """The same for an OpenSearch document, which then holds nothing else: `siem.leaves`, `siem.oversize`."""
+    texts = projected(document, columns)
+    return noted([(leaf_path(column), text) for column in sorted(texts) for text in texts[column]], ())
+
+
+def leaf_path(column: str) -> str:
+    """The path of a column's leaves. A `|` is in it, which no name has: so nothing else looks like its items."""
+    return column if "|" in column else f"{column}|"
+
+
 def reading(source: Source) -> Callable[[Document], Iterable[str]]:
     """How the values of a source are read from a document."""
     if isinstance(source, Column):
         name = source.name
-        return lambda document: () if (value := document.get(name)) is None else (text_of(value),)
+        return lambda document: () if (value := document.get(name)) is None else (scalar_text(value),)
     path, root = steps(source.path), source.root
     return lambda document: path.texts(document.get(root) if root else document)
 
