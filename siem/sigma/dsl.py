@@ -165,7 +165,7 @@ def together(matches: Sequence[Match]) -> Iterator[Dsl]:
             yield match(given.field, given.parts)
     for (field, head, tail), texts in groups.items():
         if head or tail:
-            yield from joined(field, head, texts, tail)
+            yield from expressions(field, head, texts, tail)
         else:
             yield from [any_term(field, texts[at : at + MOST_TERMS]) for at in range(0, len(texts), MOST_TERMS)]
 
@@ -178,18 +178,19 @@ def any_term(field: str, texts: Sequence[str]) -> Dsl:
     return match(field, (texts[0],)) if len(texts) == 1 else {"terms": {field: list(texts)}}
 
 
-def joined(field: str, head: Parts, texts: Sequence[str], tail: Parts) -> Iterator[Dsl]:
+def expressions(field: str, head: Parts, texts: Sequence[str], tail: Parts) -> Iterator[Dsl]:
     """Patterns that differ in one literal, as expressions with as many of them as a node takes."""
     chosen: list[str] = []
     for text in texts:
         if chosen and len(either(head, [*chosen, text], tail)) > LONGEST:
-            yield from together_if_simple(field, head, chosen, tail)
+            yield from as_one(field, head, chosen, tail)
             chosen = []
         chosen.append(text)
-    yield from together_if_simple(field, head, chosen, tail)
+    yield from as_one(field, head, chosen, tail)
 
 
-def together_if_simple(field: str, head: Parts, texts: Sequence[str], tail: Parts) -> Iterator[Dsl]:
+def as_one(field: str, head: Parts, texts: Sequence[str], tail: Parts) -> Iterator[Dsl]:
+    """One expression, unless a node might refuse it."""
     if len(texts) > 1 and is_simple(head, texts, tail):
         yield {"regexp": {field: {"value": either(head, texts, tail)}}}
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -52,10 +53,9 @@ class Server:
         return content
 
     def index(self, fields: DatasetFields) -> str:
-        """The index of a dataset, made anew the first time."""
-        name = f"test-{fields.dataset or 'json'}"
+        """The index of a dataset, made the first time; other processes have others."""
+        name = f"test-{os.getpid()}-{fields.dataset or 'json'}"
         if name not in self._indices:
-            self.call("DELETE", f"/{name}?ignore_unavailable=true")
             body = index(fields)
             body["settings"] |= {"number_of_shards": 1, "number_of_replicas": 0}
             self.call("PUT", f"/{name}", json.dumps(body))

@@ -24,7 +24,7 @@ from test_regex import CLASSES
 
 from siem.parsing import Registry
 from siem.parsing.values import address
-from siem.schema import OVERSIZE, DatasetFields, additions
+from siem.schema import OVERSIZE, Clause, DatasetFields, additions
 from siem.schema.leaves import LONGEST, units
 from siem.sigma import clause
 from siem.sigma.characters import every, uppers
@@ -54,6 +54,41 @@ def test_case(case: dict[str, Any], tmp_path: Path, registry: Registry, server: 
     assert [names[row] for row in answer.verified] == case["expected"]
 
 
+def documents(server: Server, fields: DatasetFields, given: Sequence[dict[str, Any]]) -> tuple[str, list[str]]:
+    name = server.index(fields)
+    return name, server.put(name, [{**document, **additions(document, fields)} for document in given])
+
+
+class TestPack:
+    """Several rules in one search, each a named clause."""
+
+    def named(self, server: Server, name: str, clauses: Sequence[Clause], ids: Sequence[str]) -> dict[str, set[str]]:
+        should = [{"bool": {"filter": [each.query], "_name": str(n)}} for n, each in enumerate(clauses)]
+        query = {"bool": {"filter": [{"ids": {"values": ids}}], "should": should, "minimum_should_match": 1}}
+        body = json.dumps({"query": query, "size": len(ids), "_source": False})
+        hits = server.call("POST", f"/{name}/_search?allow_partial_search_results=false", body)["hits"]["hits"]
+        return {hit["_id"]: set(hit["matched_queries"]) for hit in hits}
+
+    def test_each_finds_what_it_finds_alone(self, tmp_path: Path, registry: Registry, server: Server) -> None:
+        cases = [param.values[0] for param in CASES if param.values[0].get("dataset") == "aws.cloudtrail"]
+        fields = registry.parsers["aws.cloudtrail"].fields
+        clauses = [clause(rules_of(case, tmp_path).rules[0].tree, fields) for case in cases]
+        name, ids = documents(
+            server, fields, [document for case in cases for document in world_of(case, registry).documents]
+        )
+        together = self.named(server, name, clauses, ids)
+        for number, each in enumerate(clauses):
+            alone = set(server.search(name, each.query, ids))
+            assert {place for place, names in together.items() if str(number) in names} == alone
+
+    def test_sizes_add_up_to_what_a_node_allows(self, registry: Registry, server: Server) -> None:
+        fields = registry.parsers["aws.cloudtrail"].fields
+        texts = [Leaf("userAgent", Text((f"a{n}", Wild.ONE, "b"))) for n in range(1024)]
+        clauses = [clause(Or(tuple(texts[at : at + 128])), fields) for at in range(0, 1024, 128)]
+        assert sum([each.size for each in clauses]) == 1024
+        assert self.named(server, server.index(fields), clauses, ["none"]) == {}
+
+
 def check(tree: Node, world: World, server: Server) -> None:
     answer = judged(tree, world, server)
     event(f"exact: {answer.clause.exact}, found: {bool(answer.predicate)}")
@@ -79,11 +114,6 @@ def test_on_cloudtrail(registry: Registry, server: Server, drawn: tuple[Node, li
 def test_on_flow_logs(registry: Registry, server: Server, drawn: tuple[Node, list[Any]]) -> None:
     tree, lines = drawn
     check(tree, World.parsed(registry.parsers["aws.vpcflow"], flow_log(lines)), server)
-
-
-def documents(server: Server, fields: DatasetFields, given: Sequence[dict[str, Any]]) -> tuple[str, list[str]]:
-    name = server.index(fields)
-    return name, server.put(name, [{**document, **additions(document, fields)} for document in given])
 
 
 class TestCharacters:
