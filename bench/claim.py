@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Claim:
     """One line of `make bench`.
 
-    product, floor: do the work once and return how many units they did. goal: the least product rate over floor rate.
+    product, floor: do the work once and return how many units they did. goal: the least product rate over floor rate;
+    with `at_most`, the most product time over floor time.
     """
 
     name: str
@@ -18,3 +19,4 @@ class Claim:
     product: Callable[[], int]
     floor: Callable[[], int]
     goal: float
+    at_most: bool = False

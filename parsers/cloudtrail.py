@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from siem.parsing import JsonRecords, Nested, address, documented, moment
+from siem.parsing import Example, JsonRecords, Nested, address, documented, moment
 from siem.schema import LogSource
 
 ID_BYTES = 128
@@ -186,6 +186,32 @@ def outcome(record: Record) -> str | None:
     return "success"
 
 
+CALL = {
+    "eventVersion": "1.11",
+    "userIdentity": {
+        "type": "IAMUser",
+        "principalId": "AIDAEXAMPLE",
+        "arn": "arn:aws:iam::123456789012:user/tanaka",
+        "accountId": "123456789012",
+        "userName": "tanaka",
+    },
+    "eventTime": "2026-11-01T02:24:10Z",
+    "eventSource": "iam.amazonaws.com",
+    "eventName": "CreateAccessKey",
+    "awsRegion": "us-east-1",
+    "sourceIPAddress": "203.0.113.66",
+    "userAgent": "aws-cli/2.31.0",
+    "requestParameters": {"userName": "suzuki"},
+    "responseElements": None,
+    "eventType": "AwsApiCall",
+    "recipientAccountId": "123456789012",
+}
+EXAMPLE = Example(
+    log=CALL,
+    quiet=CALL | {"eventName": "ListAccessKeys"},
+    selection={"eventSource": "iam.amazonaws.com", "eventName": "CreateAccessKey"},
+)
+
 PARSER = JsonRecords(
     dataset="aws.cloudtrail",
     # By the file's name wherever it lies, but not below the folder of another service; or from EventBridge.
@@ -227,4 +253,5 @@ PARSER = JsonRecords(
         "user_agent.original", "http.request.id", "tls.version", "tls.version_protocol", "tls.cipher",
         "tls.client.server_name", "siem.principal.id", "siem.principal.type", "siem.principal.person",
     )),
+    example=EXAMPLE,
 )  # fmt: skip

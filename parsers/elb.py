@@ -16,10 +16,19 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from siem.parsing import Form, Headerless
+from siem.parsing import Example, Form, Headerless
 from siem.parsing.casts import address, by_text, family, integer, port, rfc3339, status, text
-from siem.parsing.web import endpoint, http_outcome, request, tls_protocol, tls_version, trace_root
-from siem.schema import LogSource
+from siem.parsing.web import (
+    PATH_AND_QUERY,
+    endpoint,
+    http_outcome,
+    request,
+    tls_protocol,
+    tls_version,
+    trace_root,
+    w3c_names,
+)
+from siem.schema import Joined, LogSource
 
 TIME = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z?"
 NAME = r"[0-9]+_elasticloadbalancing_[a-z0-9-]+_"
@@ -193,13 +202,30 @@ CLASSIC = Form(
     },
 )  # fmt: skip
 
+REQUEST = (
+    "https 2026-11-01T02:55:00.609000Z app/web-alb/50dc6c495c0c9188 203.0.113.77:37961 10.0.1.15:8080"
+    ' 0.000 0.421 0.000 401 401 1420 512 "POST https://www.example.com:443/login HTTP/1.1" "curl/8.7.1"'
+    " TLS_AES_128_GCM_SHA256 TLSv1.3"
+    " arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/73e2d6bc24d8a067"
+    ' "Root=1-00000000-000000000000000000000000" "www.example.com"'
+    ' "arn:aws:acm:us-east-1:123456789012:certificate/11112222-3333-4444-5555-666677778888"'
+    ' 0 2026-11-01T02:55:00.000000Z "forward" "-" "-" "10.0.1.15:8080" "401" "-" "-"'
+    " TID_00000000000000000000000000000000\n"
+)
+EXAMPLE = Example(
+    log=REQUEST,
+    quiet=REQUEST.replace(" 401 401 ", " 200 200 "),
+    selection={"elb_status_code": 401, "url.path": "/login"},
+)
+
 PARSER = Headerless(
     dataset="aws.elb",
     key=re.compile(r"(?:^|/)(?:elasticloadbalancing/(?:.*/)?[^/]+|[^/]*_elasticloadbalancing_[^/]+)\.log(?:\.gz)?$"),
     logsources=(
         LogSource(product="aws", service="elb"),
         LogSource(product="aws", service="alb"),
-        LogSource(product="aws", category="webserver"),
+        LogSource(product="aws", category="webserver", service="elb"),
+        LogSource(product="aws", category="proxy", service="elb"),
     ),
     forms=(ALB, CONNECTION, HEALTH_CHECK, NLB, CLASSIC),
     constants={"event.kind": "event", "cloud.provider": "aws"},
@@ -207,28 +233,15 @@ PARSER = Headerless(
         "cloud.account.id": re.compile(r"(?:^|[/_.])([0-9]{12})(?:/elasticloadbalancing/|_elasticloadbalancing_)"),
         "cloud.region": re.compile(r"[0-9]{12}(?:/elasticloadbalancing/|_elasticloadbalancing_)([a-z0-9-]+)[/_]"),
     },
-    aliases={
+    aliases=w3c_names(("url.original", PATH_AND_QUERY), PATH_AND_QUERY)
+    | {
         "source.address": "source.ip",
         "destination.address": "destination.ip",
         "c-ip": "source.ip",
         "c-port": "source.port",
         "s-ip": "destination.ip",
         "s-port": "destination.port",
-        "c-method": "http.request.method",
-        "cs-method": "http.request.method",
-        "c-uri": "url.original",
-        "cs-uri": "url.original",
-        "cs-uri-query": "url.original",
-        "c-uri-stem": "url.path",
-        "cs-uri-stem": "url.path",
-        "c-uri-query": "url.query",
-        "cs-uri-scheme": "url.scheme",
-        "cs-host": "url.domain",
-        "r-dns": "url.domain",
-        "sc-status": "http.response.status_code",
-        "cs-version": "http.version",
-        "c-useragent": "user_agent.original",
-        "cs-user-agent": "user_agent.original",
+        "cs-version": Joined((("HTTP/", "http.version"),)),
         "cs-bytes": "http.request.bytes",
         "sc-bytes": "http.response.bytes",
         "src_ip": "source.ip",
@@ -236,4 +249,5 @@ PARSER = Headerless(
         "dst_ip": "destination.ip",
         "dst_port": "destination.port",
     },
+    example=EXAMPLE,
 )

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import re
 
-from siem.parsing import Delimited, first, holds
+from siem.parsing import Delimited, Example, first, holds
 from siem.parsing.casts import address, epoch, family, integer, lower, port, protocol, text, transport
 from siem.schema import LogSource
 
 no_traffic = holds("log-status", "NODATA", "SKIPDATA")
+
+FLOW = """\
+version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status
+2 123456789012 eni-0a1b2c3d4e5f60001 203.0.113.9 10.0.1.15 44321 22 6 3 180 1793498400 1793498460 REJECT OK
+"""
+EXAMPLE = Example(log=FLOW, quiet=FLOW.replace(" 22 ", " 443 "), selection={"action": "REJECT", "dstport": 22})
 
 PARSER = Delimited(
     dataset="aws.vpcflow",
@@ -65,4 +71,5 @@ PARSER = Delimited(
         "SourcePort": "srcport",
         "DestinationPort": "dstport",
     },
+    example=EXAMPLE,
 )  # fmt: skip

@@ -18,8 +18,9 @@ from typing import Any, TypedDict
 
 import msgspec
 
-from siem.parsing import Integer, JsonRecords, Nested, address, documented, instant
-from siem.schema import LogSource
+from siem.parsing import Example, Integer, JsonRecords, Nested, address, documented, instant
+from siem.parsing.web import w3c_names
+from siem.schema import Entry, LogSource, Path
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -101,6 +102,7 @@ SCOPES = {"regional": "REGIONAL", "global": "CLOUDFRONT"}
 REFUSALS = {"BLOCK", "CAPTCHA", "CHALLENGE"}
 PASSES = {"ALLOW", "COUNT", "EXCLUDED_AS_COUNT"}
 OF_GROUPS = {"GROUP", "MANAGED_RULE_GROUP"}
+HEADERS = Path("aws.waf", "httpRequest.headers", "aws.waf", "httpRequest.headers")
 EMPTY = len("null")
 """No list that holds something is as short as this."""
 
@@ -210,6 +212,31 @@ def request(request: HttpRequest, event: Any) -> None:
         event.trace_id = root(trace)
 
 
+REQUEST = {
+    "timestamp": 1793498400000,
+    "formatVersion": 1,
+    "webaclId": "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/web-acl/a1b2c3d4-5678-90ab-cdef-EXAMPLE11111",
+    "terminatingRuleId": "rate",
+    "terminatingRuleType": "RATE_BASED",
+    "action": "BLOCK",
+    "httpSourceName": "ALB",
+    "httpRequest": {
+        "clientIp": "203.0.113.77",
+        "country": "JP",
+        "headers": [{"name": "Host", "value": "www.example.com"}],
+        "uri": "/login",
+        "args": "",
+        "httpVersion": "HTTP/1.1",
+        "httpMethod": "POST",
+        "requestId": "1-00000000-000000000000000000000000",
+    },
+}
+EXAMPLE = Example(
+    log=REQUEST,
+    quiet=REQUEST | {"action": "ALLOW", "terminatingRuleId": "Default_Action", "terminatingRuleType": "REGULAR"},
+    selection={"action": "BLOCK", "httpRequest.uri": "/login"},
+)
+
 PARSER = JsonRecords(
     dataset="aws.waf",
     # Where WAF delivers, or below anything that is named as Firehose streams and buckets for WAF must be.
@@ -251,23 +278,13 @@ PARSER = JsonRecords(
         "ja3Fingerprint": "tls.client.ja3",
         "ja4Fingerprint": "tls.client.ja4",
     },
-    aliases={
+    aliases=w3c_names("url.original", "url.original")  # of WAF that is path and query
+    | {
         "c-ip": "source.address",
-        "cs-method": "http.request.method",
-        "cs-version": "http.version",
-        "cs-host": "url.domain",
-        "r-dns": "url.domain",
-        "c-uri": "url.original",
-        "cs-uri": "url.original",
-        "c-uri-stem": "url.path",
-        "cs-uri-stem": "url.path",
-        "c-uri-query": "url.query",
-        "cs-uri-query": "url.original",  # what rules for web servers mean by it: path and query
-        "c-useragent": "user_agent.original",
-        "cs-user-agent": "user_agent.original",
-        "cs-referer": "http.request.referrer",
-        "cs-referrer": "http.request.referrer",
-        "sc-status": "http.response.status_code",
+        "src_ip": "source.address",
+        "cs-version": "httpRequest.httpVersion",
+        **dict.fromkeys(("cs-referer", "cs-referrer", "cs(Referer)"), "http.request.referrer"),
+        **dict.fromkeys(("cs-cookie", "cs(Cookie)"), Entry(HEADERS, "name", "value", "cookie")),
     },
     filled=frozenset((
         "event.kind", "event.action", "event.outcome", "event.reason", "rule.id", "rule.name", "rule.ruleset",
@@ -277,4 +294,5 @@ PARSER = JsonRecords(
         "http.request.id", "http.request.referrer", "http.request.body.bytes", "http.response.status_code",
         "trace.id", "tls.client.ja3", "tls.client.ja4", "siem.scope",
     )),
+    example=EXAMPLE,
 )  # fmt: skip

@@ -48,7 +48,7 @@ Matches = dict[str, set[str]]
 
 def matches(folder: Path, registry: Registry) -> Matches:
     """Event id -> titles of the rules that match it."""
-    hunt = Hunt(load_rules([shipped_content() / "detections"]).rules, Sources.of(registry))
+    hunt = Hunt(load_rules([shipped_content() / "detections"]), Sources.of(registry))
     found: Matches = defaultdict(set)
     for source, opener in objects(str(folder), Limits()):
         with opener() as content:
@@ -94,6 +94,16 @@ def test_refused_calls_of_the_discovery_are_found(night: Matches, story: dict[st
         ("Large upload to a public address", 2),
         ("SQL injection matched by a managed rule", 18),
         ("Address blocked by a rate-based rule", 1),
+        ("SQL injection in a URL", 30),  # 15 requests, each in the logs of WAF and of the load balancer
+        ("Path traversal in a URL", 2),  # one request, likewise
+        ("Log4j lookup in a request", 2),
+        ("Vulnerability scanner reached the load balancer", 18),
+        ("Attack in a URL was answered with success", 1),
+        ("Login to the application refused", 40),  # of 42; the last two succeed
+        ("Client certificate was refused", 4),
+        ("Request that servers may read differently", 2),
+        ("Cross-site scripting matched", 1),
+        ("Client names a distribution or tool of attackers", 33),
     ],
 )
 def test_steps_that_are_told_by_number_are_found(title: str, events: int, night: Matches) -> None:

@@ -43,10 +43,11 @@ def demo(
                 lambda so_far: shown.update(task, description=plain(ingested_line(so_far))),
             )  # fmt: skip
             shown.update(task, description="running the detections")
-            rules = options.rules(None, None).rules
+            rules = options.rules(None, None)
+            count = len(rules.rules) + len(rules.correlations)
             passed = detect(
                 kept, rules, Sources.of(parsers),
-                lambda so_far: shown.update(task, description=judged_line(so_far, len(rules))), everything=True,
+                lambda so_far: shown.update(task, description=judged_line(so_far, count)), everything=True,
             )  # fmt: skip
         _report(kept, results(), folder)
     finally:

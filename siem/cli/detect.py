@@ -28,22 +28,23 @@ def detect_command(
     settings = options.settings(store, content)
     found = options.rules(rules, settings.content)
     sources = options.sources(settings.content)
+    count = len(found.rules) + len(found.correlations)
     first, end = options.moment(since), options.moment(until)
     with closing(existing_store(settings.store)) as kept, progress() as shown:
         task = shown.add_task("judging")
         if first is not None or end is not None:
-            done = again(kept, found.rules, sources, first, end)
+            done = again(kept, found, sources, first, end)
         else:
             done = detect(
-                kept, found.rules, sources,
-                lambda so_far: shown.update(task, description=line(so_far, len(found.rules))),
-                everything=not rules, withheld=found.withheld,
+                kept, found, sources,
+                lambda so_far: shown.update(task, description=line(so_far, count)),
+                everything=not rules,
             )  # fmt: skip
     for key, reason in done.errors.items():
         tell(f"failed: {key}: {reason}")
     for key, count in done.owed.items():
         tell(f"owed: {key}: {count:,} objects are not judged yet; the next pass tries again")
-    tell(line(done, len(found.rules)))
+    tell(line(done, count))
 
 
 def line(done: Passed, rules: int) -> str:

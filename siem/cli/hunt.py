@@ -15,17 +15,17 @@ import typer
 from siem.cli import options
 from siem.cli.output import tell, write
 from siem.config import Settings
-from siem.detect.hunting import Hunt, Match, Record, any_json
+from siem.detect.correlated import Correlated, Episode
+from siem.detect.hunting import Finding, Hunt, Match, Matches, Record, any_json, concluded
 from siem.detect.passes import Span, hits
 from siem.detect.sources import Sources
 from siem.errors import ContentError, Denied, Gone, UsageError
 from siem.intake.content import Delivered
 from siem.intake.objects import objects
 from siem.parsing import Registry
-from siem.parsing.batch import text_of
 from siem.run.reading import read
 from siem.schema import SourceObject
-from siem.sigma import Rule
+from siem.sigma import RuleSet
 from siem.store import existing_store
 from siem.store.contract import State
 
@@ -35,7 +35,7 @@ MANY = 4096
 ANY = "json"
 """`--dataset` for lines of any JSON."""
 
-COLUMNS = ("@timestamp", "rule_title", "event_id", "rule_id")
+COLUMNS = ("@timestamp", "rule_title", "event_id", "group", "events", "rule_id")
 
 
 def hunt(
@@ -61,13 +61,16 @@ def hunt(
     sources = Sources.of(parsers)
     failed: list[ContentError] = []
     if on:
-        judging = Hunt(found.rules, sources, engine or "python")
-        matches = within(span, Files(settings, parsers, dataset, failed).matches(judging, on))
+        judging = Hunt(found, sources, engine or "python")
+        matches = judging.concluded(within(span, Files(settings, parsers, dataset, failed).matches(judging, on)))
     elif engine not in (None, "duckdb"):
         raise UsageError(f"the store is searched with duckdb, not {engine}; --engine goes with --on")
     else:
-        matches = stored(found.rules, only(dataset, sources), settings, span, failed)
-    write(map(row, matches), COLUMNS, form)
+        correlated = Correlated(found.correlations, found.silent)
+        matches = concluded(
+            stored(found, correlated, only(dataset, sources), settings, span, failed), found, correlated
+        )
+    write(rows(matches), COLUMNS, form)
     if found.refused or failed:
         raise typer.Exit(1)
 
@@ -156,23 +159,52 @@ def file_of(place: str, source: SourceObject) -> str:
 
 
 def stored(
-    rules: Iterable[Rule], sources: Sources, settings: Settings, span: Span, failed: list[ContentError]
+    rules: RuleSet,
+    correlated: Correlated,
+    sources: Sources,
+    settings: Settings,
+    span: Span,
+    failed: list[ContentError],
 ) -> Iterator[Match]:
     """Matches among what is stored, rule by rule."""
+    make = {dataset: Matches(correlated, sources.fields_of(dataset)) for dataset in sources.fields}
     with closing(existing_store(settings.store)) as kept:
-        for rule in rules:
+        for rule in rules.rules:
             try:
                 for hit in hits(kept, rule, sources, span):
-                    yield Match(rule, hit.event_id, text_of(hit.timestamp))
+                    yield make[hit.dataset](rule, hit.document or {})
             except ContentError as error:
                 failed.append(error)
                 tell(f"failed: {rule.key}: {error}")
 
 
-def row(match: Match) -> dict[str, object]:
+def rows(found: Iterable[Match | Finding]) -> Iterator[dict[str, object]]:
+    """A row per match, and per episode of a correlation."""
+    for one in found:
+        if isinstance(one, Match):
+            yield _matched(one)
+            continue
+        if one.left_out:
+            tell(f"{one.key}: {one.left_out} events without the values that it groups or counts by are left out")
+        yield from map(_episode, one.episodes)
+
+
+def _matched(match: Match) -> dict[str, object]:
     return {
         "rule_id": match.rule.key,
         "rule_title": match.rule.title,
         "event_id": match.event_id,
         "@timestamp": match.timestamp,
+    }
+
+
+def _episode(episode: Episode) -> dict[str, object]:
+    return {
+        "rule_id": episode.rule.key,
+        "rule_title": episode.rule.title,
+        "group": episode.group,
+        "events": episode.events,
+        "count": episode.count,
+        "first": episode.first,
+        "last": episode.last,
     }

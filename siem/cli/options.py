@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +15,16 @@ from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
 from siem.run.content import content_folders, load_registry
-from siem.sigma import RuleSet, load_rules, rule_files
+from siem.sigma import RuleSet, load_lists, load_pipelines, load_rules, rule_files
 
 StoreOption = Annotated[str | None, typer.Option("--store", help="Folder of the store (SIEM_STORE; ./siem-data).")]
 ContentOption = Annotated[Path | None, typer.Option("--content", help="The team's own content folder (SIEM_CONTENT).")]
 FormatOption = Annotated[Format | None, typer.Option("--format", help="table on a terminal, ndjson in a pipe.")]
 DatasetOption = Annotated[
     str | None, typer.Option("--dataset", help="Of which dataset the files are, whatever the key.")
+]
+RulesArgument = Annotated[
+    list[Path] | None, typer.Argument(metavar="[PATH…]", help="Rules; without any all that are in use.")
 ]
 SinceOption = Annotated[str | None, typer.Option("--since", help="From this time on, RFC 3339 or a date (UTC).")]
 UntilOption = Annotated[str | None, typer.Option("--until", help="Before this time.")]
@@ -37,9 +41,13 @@ def registry(content: Path | None) -> Registry:
     return found
 
 
-def rules(paths: list[Path] | None, content: Path | None, told: bool = True) -> RuleSet:
-    """The rules of these files and folders; of none: all shipped ones and the team's. Refused ones are told on stderr
-    where they are not to be the result.
+def rules(
+    paths: list[Path] | None, content: Path | None, told: bool = True, after: list[Path] | None = None
+) -> RuleSet:
+    """The rules of these files and folders; of none: all shipped ones and the team's, which take the place of shipped
+    ones. Refused ones are told on stderr where they are not to be the result.
+
+    after: files and folders whose rules take the place of those in use.
 
     Raises:
         UsageError: a path does not exist, or a folder has no rule.
@@ -47,7 +55,10 @@ def rules(paths: list[Path] | None, content: Path | None, told: bool = True) -> 
     for path in paths or []:
         if path.is_dir() and not rule_files(path):
             raise UsageError(f"no rules in {path}")
-    found = load_rules(rule_paths(paths, content))
+    lists, no_lists = load_lists(rooms("lists", content))
+    pipelines, no_pipelines = load_pipelines(rooms("pipelines", content))
+    found = load_rules([*rule_paths(paths, content), *(after or [])], lists, pipelines, replacing=not paths)
+    found = replace(found, refused=(*no_lists, *no_pipelines, *found.refused))
     if not found.rules and not found.refused:
         raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")
     if told:
@@ -59,7 +70,12 @@ def rule_paths(paths: list[Path] | None, content: Path | None) -> list[Path]:
     for path in paths or []:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
-    return paths or [room for folder in content_folders(content) if (room := folder / "detections").is_dir()]
+    return paths or rooms("detections", content)
+
+
+def rooms(name: str, content: Path | None) -> list[Path]:
+    """The folders of this name, of what is shipped and of the team."""
+    return [room for folder in content_folders(content) if (room := folder / name).is_dir()]
 
 
 def check_dataset(dataset: str | None, parsers: Registry) -> None:

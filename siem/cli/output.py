@@ -16,6 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from siem.errors import UsageError
 from siem.parsing.batch import text_of
 
 errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -128,6 +129,22 @@ def write(
         sheet.writerows([cell(row.get(column)) for column in columns] for row in rows)
         return
     results().print(table(rows, columns))
+
+
+def write_texts(things: list[Any], text: Callable[[Any], Iterable[str]], form: Format | None) -> None:
+    """Things that are no rows of a list: `table` is their text, line by line.
+
+    Raises:
+        UsageError: as CSV.
+    """
+    form = form or (Format.TABLE if sys.stdout.isatty() else Format.NDJSON)
+    if form is Format.CSV:
+        raise UsageError("this is no list: it has no form csv")
+    if form is not Format.TABLE:
+        write(things, (), form)
+        return
+    for line in [line for thing in things for line in text(thing)]:
+        results().print(Text(plain(line)), soft_wrap=True)
 
 
 def cell(value: object) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from siem.detect.correlated import EVIDENCE, Episode
+from siem.schema import fold
 from siem.sigma import Rule
 from siem.store.contract import MERGED, OPEN, Alert, Signal
 
@@ -20,8 +22,8 @@ WINDOW = timedelta(hours=1)
 LONGEST = timedelta(hours=24)
 """An episode is cut here, so that one that never ends is told of each day."""
 
-EVIDENCE = 1_000
-"""Event ids that an alert lists."""
+DEFAULT_LEVEL = "medium"
+"""Of alerts whose rule has none."""
 
 ABOUT = ("siem.principal.id", "user.name", "source.address", "source.ip")
 """Whom an alert is about: the first of these that the event has, and its account."""
@@ -50,17 +52,46 @@ def episodes(signals: Iterable[Signal]) -> Iterator[list[Signal]]:
         yield run
 
 
-def settled(rule: Rule, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert]:
-    """The alerts of a rule and one group from all their signals, and what became of those that stood there.
+def rule_alerts(rule: Rule, signals: Iterable[Signal]) -> list[Alert]:
+    """The alerts that the signals of some groups of a rule come to."""
+    groups: dict[tuple[tuple[str, str], ...], list[Signal]] = {}
+    for signal in signals:
+        groups.setdefault(folded(signal.group), []).append(signal)
+    return [_alert(rule, run) for group in groups.values() for run in episodes(group)]
 
-    An alert that stood passes on to the earliest of the new ones that it overlaps: its state, and, where the id is
-    another, a link. Where several pass on to one, it is open if one of them is. One that overlaps none is gone.
+
+def correlation_alerts(found: Iterable[Episode]) -> list[Alert]:
+    """The alerts that a correlation's episodes are."""
+    return [
+        Alert(
+            id=alert_id(one.rule.key, one.group, one.first, one.events[0]),
+            rule_id=one.rule.key,
+            title=one.rule.title,
+            level=one.rule.level or DEFAULT_LEVEL,
+            tags=one.rule.tags,
+            group=one.group,
+            first=one.first,
+            last=one.last,
+            count=one.count,
+            events=tuple(one.events),
+        )
+        for one in found
+    ]
+
+
+def succeeded(made: Sequence[Alert], standing: Sequence[Alert]) -> list[Alert]:
+    """The alerts of some groups of a rule, made anew, and what became of those that stood there.
+
+    An alert that stood passes on to the earliest of the new ones of its group that it overlaps: its state, and, where
+    the id is another, a link. Where several pass on to one, it is open if one of them is. What overlaps none is gone.
     """
-    made = [_alert(rule, run) for run in episodes(signals)]
     heirs: dict[str, str] = {}
     states: dict[str, list[str]] = {alert.id: [] for alert in made}
+    by_group: dict[tuple[tuple[str, str], ...], list[Alert]] = {}
+    for alert in made:
+        by_group.setdefault(folded(alert.group), []).append(alert)
     for old in sorted(standing, key=lambda alert: alert.first):
-        if old.state != MERGED and (heir := _heir(old, made)):
+        if old.state != MERGED and (heir := _heir(old, by_group.get(folded(old.group), []))):
             heirs[old.id] = heir
             states[heir].append(old.state)
     merged = [
@@ -70,6 +101,11 @@ def settled(rule: Rule, signals: Sequence[Signal], standing: Sequence[Alert]) ->
         if old.id not in states and survivor in heirs
     ]
     return [*[replace(alert, state=_state(states[alert.id])) for alert in made], *merged]
+
+
+def folded(group: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """What tells groups apart."""
+    return tuple(sorted([(name, fold(value)) for name, value in group.items()]))
 
 
 def _heir(old: Alert, made: Iterable[Alert]) -> str | None:
@@ -86,7 +122,7 @@ def _alert(rule: Rule, run: Sequence[Signal]) -> Alert:
         id=alert_id(rule.key, first.group, first.timestamp, first.event_id),
         rule_id=rule.key,
         title=rule.title,
-        level=rule.level or "medium",
+        level=rule.level or DEFAULT_LEVEL,
         tags=rule.tags,
         group=first.group,
         first=first.timestamp,
@@ -98,5 +134,5 @@ def _alert(rule: Rule, run: Sequence[Signal]) -> Alert:
 
 def alert_id(rule: str, group: Mapping[str, str], time: datetime, event: str) -> str:
     """Hash of what makes an alert that one: rule, group, and the first event's time and id."""
-    text = json.dumps([rule, sorted(group.items()), time.astimezone(UTC).isoformat(), event])
+    text = json.dumps([rule, folded(group), time.astimezone(UTC).isoformat(), event])
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
 import pyarrow as pa
 
+from siem.detect.correlated import Correlated, Episode, Seen
+from siem.detect.correlating import Correlator
 from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
-from siem.parsing import Batch
+from siem.parsing import Batch, Documents
 from siem.parsing.guards import nesting
 from siem.schema import DatasetFields, decoded
-from siem.sigma import Dispatch, Rule, compiled, projected, query
+from siem.sigma import Dispatch, Reader, Rule, RuleSet, compiled, projected, query, time_of
 from siem.store.embedded.engine import Engine
 
 ENGINES = ("python", "duckdb")
@@ -23,11 +25,15 @@ ENGINES = ("python", "duckdb")
 
 @dataclass(frozen=True)
 class Match:
-    """An event that a rule matches. timestamp: RFC 3339; None where the record has none."""
+    """An event that a rule matches. timestamp: RFC 3339; None where the record has none.
+
+    values: of the fields that correlations ask for, as the record has them.
+    """
 
     rule: Rule
     event_id: str
     timestamp: str | None
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,12 @@ class Hunt:
         UsageError: there is no such engine.
     """
 
-    def __init__(self, rules: Sequence[Rule], sources: Sources, engine: str = "python") -> None:
+    def __init__(self, rules: RuleSet, sources: Sources, engine: str = "python") -> None:
         if engine not in ENGINES:
             raise UsageError(f"engine {engine}: this version has {', '.join(ENGINES)}")
         self._rules, self._sources = rules, sources
-        self._judge: Callable[[str], Judge] = self._python if engine == "python" else self._duckdb
+        self._correlated = Correlated(rules.correlations, rules.silent)
+        self._judge: type[PythonJudge | DuckdbJudge] = PythonJudge if engine == "python" else DuckdbJudge
         self._judges: dict[str, Judge] = {}
 
     def batch(self, batch: Batch) -> Iterator[Match]:
@@ -60,21 +67,61 @@ class Hunt:
         """Matches in records of no dataset, in order."""
         yield from self._of("").records(records)
 
+    def concluded(self, matches: Iterable[Match]) -> Iterator[Match | Finding]:
+        """The matches of rules that alert by themselves, then what correlations make of all matches."""
+        yield from concluded(matches, self._rules, self._correlated)
+
     def _of(self, dataset: str) -> Judge:
         if dataset not in self._judges:
-            self._judges[dataset] = self._judge(dataset)
+            rules = self._sources.rules_for(dataset, self._rules.rules)
+            fields = self._sources.fields_of(dataset)
+            self._judges[dataset] = self._judge(rules, fields, Matches(self._correlated, fields), self._engine)
         return self._judges[dataset]
-
-    def _python(self, dataset: str) -> Judge:
-        return PythonJudge(self._sources.rules_for(dataset, self._rules), self._sources.fields_of(dataset))
-
-    def _duckdb(self, dataset: str) -> Judge:
-        rules = self._sources.rules_for(dataset, self._rules)
-        return DuckdbJudge(rules, self._sources.fields_of(dataset), self._engine)
 
     @cached_property
     def _engine(self) -> Engine:
         return Engine()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a correlation found. left_out: events that had no value to be grouped or counted by."""
+
+    episodes: Sequence[Episode]
+    left_out: int
+    key: str
+
+
+def concluded(matches: Iterable[Match], rules: RuleSet, correlated: Correlated) -> Iterator[Match | Finding]:
+    """See `Hunt.concluded`. A match without a time is left out of correlations."""
+    seen: list[Seen] = []
+    silent = rules.silent
+    for match in matches:
+        if match.rule.key not in silent:
+            yield match
+        if (key := match.rule.key) in correlated.rules and (time := time_of(match.timestamp or "")):
+            seen.append(Seen(key, match.event_id, time, match.values))
+    if not correlated.alerting:
+        return
+    correlator = Correlator()
+    for one in correlated.alerting:
+        outcome = correlated.outcome(one, seen, correlator)
+        yield Finding(outcome.episodes, outcome.left_out, one.key)
+
+
+class Matches:
+    """Makes matches in documents of one dataset, with the values that correlations ask for."""
+
+    def __init__(self, correlated: Correlated, fields: DatasetFields) -> None:
+        self._correlated, self._reader = correlated, Reader(fields)
+
+    def __call__(self, rule: Rule, document: Any, event_id: str | None = None) -> Match:
+        """event_id: of a record of no dataset."""
+        wanted = self._correlated.wanted(rule.key)
+        values = {name: self._reader.texts(name, document) for name in wanted}
+        if event_id is None:
+            return Match(rule, document["event.id"], document["@timestamp"], values)
+        return Match(rule, event_id, written_time(document), values)
 
 
 class Judge(Protocol):
@@ -88,30 +135,30 @@ class Judge(Protocol):
 class PythonJudge:
     """The predicate on every document; rules that need a value are asked only where it is."""
 
-    def __init__(self, rules: Iterable[Rule], fields: DatasetFields) -> None:
-        self._dispatch = Dispatch(rules, fields)
+    def __init__(self, rules: Sequence[Rule], fields: DatasetFields, match: Matches, engine: Engine) -> None:
+        self._dispatch, self._match = Dispatch(rules, fields), match
 
     def batch(self, batch: Batch) -> Iterator[Match]:
-        for document in documents(batch):
-            for rule in self._dispatch.matching(document):
-                yield match(rule, document)
+        documents = batch.documents()
+        for row, rule in self._dispatch.matches(documents):
+            yield self._match(rule, documents[row])
 
     def records(self, records: Sequence[Record]) -> Iterator[Match]:
         for record in records:
             for rule in self._dispatch.matching(record.document):
-                yield Match(rule, record.id, time_of(record.document))
+                yield self._match(rule, record.document, record.id)
 
 
 class DuckdbJudge:
     """SQL over the columns; what it finds too much of is judged by the predicate on the document."""
 
-    def __init__(self, rules: Sequence[Rule], fields: DatasetFields, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, rules: Sequence[Rule], fields: DatasetFields, match: Matches, engine: Engine) -> None:
+        self._engine, self._match = engine, match
         self._queries = [(rule, query(rule.tree, fields), compiled(rule.tree, fields)) for rule in rules]
 
     def batch(self, batch: Batch) -> Iterator[Match]:
-        held = documents(batch)
-        yield from (match(rule, held[row]) for row, rule in self._found(batch.arrow(), held))
+        held = batch.documents()
+        yield from (self._match(rule, held[row]) for row, rule in self._found(batch.arrow(), held))
 
     def records(self, records: Sequence[Record]) -> Iterator[Match]:
         names = sorted(frozenset().union(*[asked.columns for _, asked, _ in self._queries]))
@@ -120,9 +167,9 @@ class DuckdbJudge:
         columns = {name: pa.array([value[name] for value in values], pa.list_(pa.string())) for name in names}
         table = pa.table({"|line": pa.array(range(len(held))), **columns})
         for row, rule in self._found(table, held):
-            yield Match(rule, records[row].id, time_of(held[row]))
+            yield self._match(rule, held[row], records[row].id)
 
-    def _found(self, table: pa.Table, held: Sequence[Any]) -> list[tuple[int, Rule]]:
+    def _found(self, table: pa.Table, held: Documents | Sequence[Any]) -> list[tuple[int, Rule]]:
         """Rows and the rules that match them, row by row."""
         found: list[tuple[int, int]] = []
         for place, (_, asked, judge) in enumerate(self._queries):
@@ -131,16 +178,7 @@ class DuckdbJudge:
         return [(row, self._queries[place][0]) for row, place in sorted(found)]
 
 
-def documents(batch: Batch) -> list[dict[str, Any]]:
-    """The batch's documents as rules read them."""
-    return [decoded(line) for line in batch.ndjson().splitlines()]
-
-
-def match(rule: Rule, document: dict[str, Any]) -> Match:
-    return Match(rule, document["event.id"], document["@timestamp"])
-
-
-def time_of(document: Any) -> str | None:
+def written_time(document: Any) -> str | None:
     """`@timestamp` of a record of no dataset."""
     time = document.get("@timestamp") if isinstance(document, dict) else None
     return time if isinstance(time, str) else None

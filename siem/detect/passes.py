@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from siem.detect.alerts import group_of, settled
+from siem.detect.judgement import Judgement
 from siem.detect.sources import Sources
 from siem.errors import ContentError
-from siem.sigma import Rule, compiled, query
-from siem.store.contract import Again, Alert, Hit, Judged, Signal, Store
+from siem.sigma import Rule, RuleSet, compiled, query
+from siem.store.contract import Again, Hit, Judged, Signal, Store
 
 TOGETHER = 200
 """Objects that are judged and marked at a time."""
@@ -55,16 +55,15 @@ def _silent(done: Passed) -> None:
 
 def detect(
     store: Store,
-    rules: Sequence[Rule],
+    rules: RuleSet,
     sources: Sources,
     progress: Callable[[Passed], None] = _silent,
     everything: bool = False,
-    withheld: Iterable[str] = (),
 ) -> Passed:
     """Judge what each rule has not judged yet. A crash anywhere is harmless: a new pass does it again.
 
     everything: these are all rules that are in use. A rule that the store does not know begins where the last such pass
-    ended (else with all that is stored), and so will the rules `withheld`, refused now, whenever they are corrected.
+    ended (else with all that is stored), and so will those withheld, refused now, whenever they are corrected.
 
     Raises:
         Unavailable: the store is away; what was marked stays so.
@@ -72,15 +71,13 @@ def detect(
     running = _Pass(store, rules, sources)
     for dataset in sources.fields:
         running.pay(dataset)
-        for _ in running.advance(dataset, everything, withheld if everything else ()):
+        for _ in running.advance(dataset, everything):
             progress(running.done)
         running.count(dataset)
     return running.done
 
 
-def again(
-    store: Store, rules: Sequence[Rule], sources: Sources, since: datetime | None, until: datetime | None
-) -> Passed:
+def again(store: Store, rules: RuleSet, sources: Sources, since: datetime | None, until: datetime | None) -> Passed:
     """Judge stored events of a span again, whatever was marked; what a rule finds now replaces what it had found there.
 
     Raises:
@@ -106,27 +103,35 @@ def _hits_in(dataset: str, store: Store, rule: Rule, sources: Sources, span: Spa
 
 
 class _Pass:
-    """Rules on their way through the store."""
+    """Rules on their way through the store.
 
-    def __init__(self, store: Store, rules: Sequence[Rule], sources: Sources) -> None:
-        self._store, self._sources = store, sources
-        self._rules = {rule.key: rule for rule in rules}
+    A *taker* is what an event rule's hits become signals of: the rule itself, unless only correlations look at it, and
+    every correlation that stands on it and alerts. Each taker has marks of its own.
+    """
+
+    def __init__(self, store: Store, rules: RuleSet, sources: Sources) -> None:
+        self._store, self._sources, self._withheld = store, sources, rules.withheld
+        self._rules = {rule.key: rule for rule in rules.rules}
+        self._judgement = Judgement(rules, sources)
         self.done = Passed()
 
-    def advance(self, dataset: str, everything: bool, withheld: Iterable[str]) -> Iterator[None]:
-        """Judge the dataset's objects from the rules' marks on; stops after every part that is marked."""
-        rules, marks = self._of(dataset), self._store.marks(dataset)
+    def advance(self, dataset: str, everything: bool) -> Iterator[None]:
+        """Judge the dataset's objects from the marks on; stops after every part that is marked."""
+        takers = {rule.key: self._judgement.takers(rule) for rule in self._of(dataset)}
+        marks = self._store.marks(dataset)
         start = marks.get(ALL, 0) if everything else 0
-        at = {key: marks.get(key, start) for key in [*[rule.key for rule in rules], *([ALL] if everything else [])]}
-        stay = {(key, dataset): start for key in withheld if key not in marks}
+        known = {key for rule, keys in takers.items() for key in (rule, *keys)} | ({ALL} if everything else set())
+        at = {key: marks.get(key, start) for key in known}
+        stay = {(key, dataset): start for key in self._withheld if everything and key not in marks}
         while at and (objects := self._store.pending(dataset, min(at.values()), TOGETHER)):
             signals: list[Signal] = []
             owed: list[tuple[str, str]] = []
-            for rule in rules:
-                mine = [of.object for of in objects if of.turn > at[rule.key]]
-                found = self._judged_in(dataset, rule, mine) if mine else []
-                signals += found or []
-                owed += [(rule.key, object_) for object_ in mine if found is None]
+            for key, keys in takers.items():
+                behind = {taker: {of.object for of in objects if of.turn > at[taker]} for taker in keys}
+                mine = [of.object for of in objects if any(of.object in missed for missed in behind.values())]
+                found = self._judged_in(dataset, self._rules[key], mine) if mine else []
+                signals += [signal for signal in found or [] if signal.object in behind[signal.rule_id]]
+                owed += [(key, object_) for object_ in mine if found is None]
             at = {key: max(turn, objects[-1].turn) for key, turn in at.items()}
             reached = {(key, dataset): turn for key, turn in at.items()}
             self._mark(Judged(signals, marks=stay | reached, owed=owed))
@@ -158,13 +163,20 @@ class _Pass:
                 self.done.owed[rule.key] = self.done.owed.get(rule.key, 0) + len(owed[rule.key])
 
     def again(self, span: Span) -> None:
-        """Judge a span again, rule by rule."""
+        """Judge a span again, taker by taker; a correlation only where none of its rules erred."""
         turn = self._store.turn()
+        found: dict[str, list[Signal]] = {}
+        erred: set[str] = set()
         for rule in self._rules.values():
-            found = self._judged(rule, hits(self._store, rule, self._sources, span))
-            if found is not None:
-                of = Again(rule.key, tuple(self._sources.fields), span.since, span.until, turn)
-                self._mark(Judged(found, again=of))
+            takers = self._judgement.takers(rule)
+            signals = self._judged(rule, hits(self._store, rule, self._sources, span))
+            erred.update(takers if signals is None else ())
+            for taker in takers:
+                found.setdefault(taker, []).extend([one for one in signals or [] if one.rule_id == taker])
+        for taker, signals in found.items():
+            if taker not in erred:
+                of = Again(taker, tuple(self._sources.fields), span.since, span.until, turn)
+                self._mark(Judged(signals, again=of))
 
     def _of(self, dataset: str) -> list[Rule]:
         return self._sources.rules_for(dataset, self._rules.values())
@@ -173,21 +185,13 @@ class _Pass:
         return self._judged(rule, _hits_in(dataset, self._store, rule, self._sources, Span(objects)))
 
     def _judged(self, rule: Rule, found: Iterable[Hit]) -> list[Signal] | None:
-        """Signals; None: the rule erred."""
+        """Signals of all its takers; None: the rule erred."""
         try:
-            return [_signal(rule, hit) for hit in found]
+            return [signal for hit in found for signal in self._judgement.signals(rule, hit)]
         except ContentError as error:
             self.done.errors[rule.key] = str(error)
             return None
 
     def _mark(self, judged: Judged) -> None:
-        self.done.alerts |= self._store.mark(judged, self._settled)
+        self.done.alerts |= self._store.mark(judged, self._judgement.settled)
         self.done.signals += len(judged.signals)
-
-    def _settled(self, rule: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert]:
-        return settled(self._rules[rule], signals, standing)
-
-
-def _signal(rule: Rule, hit: Hit) -> Signal:
-    group = group_of(rule, hit.document or {})
-    return Signal(rule.key, hit.event_id, hit.timestamp, hit.object, hit.dataset, rule.fingerprint, group)

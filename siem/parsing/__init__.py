@@ -1,6 +1,6 @@
 """What a parser is: the shapes, and what they are built from."""
 
-from siem.parsing.batch import Batch, Parsed, Reject, Tally
+from siem.parsing.batch import Batch, Documents, Parsed, Reject, Tally
 from siem.parsing.delimited import Delimited
 from siem.parsing.documented import documented
 from siem.parsing.execution import holds
@@ -9,7 +9,7 @@ from siem.parsing.headerless import Headerless
 from siem.parsing.headers import first
 from siem.parsing.json_keys import Integer, Nested
 from siem.parsing.json_records import JsonRecords
-from siem.parsing.parser import Content, Parser
+from siem.parsing.parser import Content, Example, Parser
 from siem.parsing.registry import Registry, load_parsers
 from siem.parsing.values import address, instant, moment
 
@@ -17,6 +17,8 @@ __all__ = [
     "Batch",
     "Content",
     "Delimited",
+    "Documents",
+    "Example",
     "Form",
     "Headerless",
     "Integer",

@@ -3,18 +3,58 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
+
+from siem.schema import decoded
 
 EVERY = frozenset(("@timestamp", "event.id", "event.dataset", "event.ingested", "siem.object"))
 """Fields that every event has."""
 
 KEPT_BYTES = 1_000_000
 """Bytes of a reject that are kept; of a longer one its prefix and its hash."""
+
+
+class Documents(Protocol):
+    """The events of a batch as rules read them. What is not asked for is not decoded."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int) -> Mapping[str, Any]:
+        """The document, as `schema.decoded` reads its line of `ndjson()`."""
+        ...
+
+    def column(self, name: str) -> Sequence[Any]:
+        """The values of a top-level key, None where a document has none; those of schema fields are cheap."""
+        ...
+
+    def raw(self, row: int) -> bytes:
+        """JSON text that holds everything that the source sent of this event."""
+        ...
+
+
+class Decoded(Documents):
+    """Documents that are decoded from their lines."""
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self._lines = lines
+        self._documents: list[dict[str, Any]] = [decoded(line) for line in lines]
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __getitem__(self, row: int) -> Mapping[str, Any]:
+        return self._documents[row]
+
+    def column(self, name: str) -> Sequence[Any]:
+        return [document.get(name) for document in self._documents]
+
+    def raw(self, row: int) -> bytes:
+        return self._lines[row]
 
 
 class Batch(Protocol):
@@ -31,6 +71,10 @@ class Batch(Protocol):
 
     def ndjson(self) -> bytes:
         """One JSON document a line, each ended by a newline."""
+        ...
+
+    def documents(self) -> Documents:
+        """What `ndjson()` holds, in its order."""
         ...
 
     def arrow(self) -> pa.Table:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from siem.parsing.batch import Decoded, Documents
 from siem.parsing.casts import FEW, without
 from siem.schema import BY_NAME, Kind, arrow_type
 
@@ -48,6 +49,8 @@ class Coded:
 
     def recoded(self) -> Coded:
         """The same with each text once: a cast makes many texts one."""
+        if self.at is None and len(self.texts) == 1:
+            return self
         coded = self.texts.dictionary_encode(null_encoding="encode")
         at = coded.indices.to_numpy()
         return Coded(coded.dictionary, at if self.at is None else at[self.at])
@@ -176,6 +179,9 @@ class ColumnBatch:
         for name, column in self.columns.items():
             pieces += fragments("," if pieces else "{", name, column, self.rows)
         return joined(folded([*pieces, "}\n"], self.rows), self.rows)
+
+    def documents(self) -> Documents:
+        return Decoded(self.ndjson().splitlines())
 
     def arrow(self) -> pa.Table:
         columns = {}

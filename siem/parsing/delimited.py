@@ -19,9 +19,9 @@ from siem.parsing.execution import Skip
 from siem.parsing.headers import Table, sources
 from siem.parsing.lines import BOM
 from siem.parsing.parquet import MAGIC
-from siem.parsing.parser import Content
+from siem.parsing.parser import Content, Example
 from siem.parsing.reading import Reading
-from siem.schema import DatasetFields, LogSource, Origin
+from siem.schema import Alias, DatasetFields, LogSource, Origin
 
 LOOKED_AT = 4096
 BINARY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\xc0\xc1\xf5-\xff]|^[\x80-\xbf]")
@@ -50,9 +50,10 @@ class Delimited:
     null: str = "-"
     skip: Skip | None = None
     time_in_key: re.Pattern[str] | None = None
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
     unique_ids: bool = False
     version: str = "1"
+    example: Example | None = None
 
     @cached_property
     def known(self) -> frozenset[str]:

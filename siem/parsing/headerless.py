@@ -18,8 +18,8 @@ from siem.parsing.delimited import is_text
 from siem.parsing.execution import Skip
 from siem.parsing.form_reading import FormReading
 from siem.parsing.forms import FORM, Form, form_by_key, form_by_line
-from siem.parsing.parser import Content
-from siem.schema import DatasetFields, LogSource, Origin
+from siem.parsing.parser import Content, Example
+from siem.schema import Alias, DatasetFields, LogSource, Origin
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,12 @@ class Headerless:
     constants: Mapping[str, str] = field(default_factory=dict)
     in_key: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     null: str = "-"
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
     skip: Skip | None = None
     time_in_key: re.Pattern[str] | None = None
     unique_ids: bool = False
     version: str = "1"
+    example: Example | None = None
 
     @cached_property
     def fields(self) -> DatasetFields:

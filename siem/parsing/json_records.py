@@ -20,9 +20,9 @@ from siem.parsing.framing import Framer
 from siem.parsing.guards import Seen
 from siem.parsing.json_keys import Keys
 from siem.parsing.json_reading import Reading
-from siem.parsing.parser import Content
+from siem.parsing.parser import Content, Example
 from siem.parsing.rows import Fill
-from siem.schema import DatasetFields, LogSource, Origin
+from siem.schema import Alias, DatasetFields, LogSource, Origin
 
 WINDOW = 256 << 10
 """Bytes that are framed and decoded at a time: what is touched stays in the cache (1 MiB: 1.2 × the time)."""
@@ -63,12 +63,13 @@ class JsonRecords:
     payloads: tuple[str, ...] = ()
     repeating: tuple[str, ...] = ()
     native: Mapping[str, str] = field(default_factory=dict)
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
     begin: Fill = nothing
     bare: bool = False
     skipped: re.Pattern[str] | None = None
     unique_ids: bool = True
     version: str = "1"
+    example: Example | None = None
 
     @cached_property
     def fields(self) -> DatasetFields:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Protocol
 
 from siem.config import Limits
 from siem.parsing.batch import Parsed
@@ -36,6 +37,19 @@ class Content(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Example:
+    """Small logs as the source writes them, for a first rule and its cases.
+
+    log: a record, or the text of a file. quiet: another, which `selection` does not match.
+    selection: native fields, and values of them that `log` has.
+    """
+
+    log: Mapping[str, Any] | str
+    quiet: Mapping[str, Any] | str
+    selection: Mapping[str, str | int] = field(default_factory=dict)
+
+
 class Parser(Protocol):
     """A log type. Pure: knows neither buckets nor stores, and the same bytes always give the same blocks."""
 
@@ -44,6 +58,7 @@ class Parser(Protocol):
     key: re.Pattern[str]
     logsources: tuple[LogSource, ...]
     unique_ids: bool  # the records carry ids of their own, so the same record may come in two objects
+    example: Example | None  # for `siem rules new`
 
     @property
     def fields(self) -> DatasetFields: ...

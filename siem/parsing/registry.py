@@ -5,13 +5,19 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import sys
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from siem.errors import ContentError
 from siem.parsing.parser import Parser
+from siem.schema import BY_NAME, LogSource
+
+KINDS: dict[str, type] = {"dataset": str, "version": str, "key": re.Pattern, "logsources": tuple, "unique_ids": bool}
+"""What every parser has, whatever its shape; see `Parser`."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +34,23 @@ class Registry:
 def load_parsers(folders: Iterable[Path]) -> tuple[Registry, list[ContentError]]:
     """Load every `*.py` of the folders; a later folder replaces a parser of the same file name.
 
-    A file that cannot be used is one error and disturbs no other.
+    A file that cannot be used is one error and disturbs no other. One that was to replace another leaves its dataset
+    without a parser: its objects are read when it is mended, rather than now by a parser that was not wanted.
     """
     files: dict[str, Path] = {}
+    replaced: dict[str, Path] = {}
     for folder in folders:
-        files |= {path.stem: path for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_")}
+        found = {path.stem: path for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_")}
+        replaced |= {stem: files[stem] for stem in found if stem in files}
+        files |= found
     parsers: dict[str, Parser] = {}
     errors: list[ContentError] = []
-    for path in files.values():
+    for stem, path in files.items():
         try:
             parser = _load(path)
         except ContentError as error:
-            errors.append(error)
+            instead = f" (it stands in place of {replaced[stem]})" if stem in replaced else ""
+            errors.append(ContentError(f"{error.message}{instead}", error.file, error.line))
             continue
         parsers[parser.dataset] = parser
     return Registry(parsers), errors
@@ -55,13 +66,35 @@ def _load(path: Path) -> Parser:
     sys.modules[name] = module  # where msgspec looks the names of annotations up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a private parser may fail in any way, and alone
-        raise ContentError(f"{type(error).__name__}: {error}", str(path)) from error
-    parser: Parser | None = getattr(module, "PARSER", None)
-    if parser is None:
-        raise ContentError("defines no PARSER", str(path))
-    if parser.dataset.rpartition(".")[2] != path.stem:
-        raise ContentError(
-            f"dataset {parser.dataset} must be in a file {parser.dataset.rpartition('.')[2]}.py", str(path)
-        )
+        parser: Parser | None = getattr(module, "PARSER", None)
+        wrong = "defines no PARSER" if parser is None else _wrong(parser, path.stem)
+    except (Exception, SystemExit) as error:  # a private parser may fail in any way, and alone
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ContentError(message, str(path), _line(error, path)) from error
+    if parser is None or wrong:
+        raise ContentError(wrong, str(path))
     return parser
+
+
+def _wrong(parser: Parser, stem: str) -> str:
+    """What keeps a parser from being used; empty where nothing does. May fail in any way itself."""
+    for name, kind in KINDS.items():
+        if not isinstance(getattr(parser, name, None), kind):
+            return f"PARSER has no `{name}` that is a {kind.__name__}; it is a {type(parser).__name__}"
+    if not all(isinstance(source, LogSource) for source in parser.logsources):
+        return "PARSER's `logsources` must be a tuple of LogSource"
+    if parser.dataset.rpartition(".")[2] != stem:
+        return f"dataset {parser.dataset} must be in a file {parser.dataset.rpartition('.')[2]}.py"
+    if unknown := parser.fields.filled - BY_NAME.keys():
+        return f"PARSER fills fields that the schema does not have: {', '.join(sorted(unknown))}"
+    parser.claims("")
+    parser.recognises(b"")
+    return ""
+
+
+def _line(error: BaseException, path: Path) -> int | None:
+    """Where in the file it went wrong."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return error.lineno
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return lines[-1] if lines else None

@@ -1,4 +1,5 @@
-"""What logs of web servers and load balancers write into one column: request lines and endpoints, taken apart.
+"""What logs of web servers and load balancers write into one column: request lines and endpoints, taken apart; and
+what rules for web servers and proxies call its parts.
 
 `one` is what the parts of a text are; `cut` is the same in Arrow for texts of the usual form, at a third of the time.
 """
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from siem.parsing.casts import FEW, Cast, by_text, without
 from siem.parsing.columns import Coded
+from siem.schema import Alias, Derived, Extension, Joined
 
 Texts = tuple[str | None, ...]
 
@@ -149,3 +151,27 @@ tls_protocol = by_text(_tls_protocol)
 """`tls` or `ssl`, of `TLSv1.3` or `SSLv3`."""
 trace_root = Cast(_root, _roots)
 """The trace id of an `X-Amzn-Trace-Id` header: its `Root`."""
+
+PATH_AND_QUERY = Joined((("", "url.path"), ("?", "url.query")))
+
+
+def w3c_names(url: Alias, path_and_query: str | Derived) -> dict[str, Alias]:
+    """Names of the W3C log format for a request, as Sigma's taxonomy and public rules have them.
+
+    Rules for web servers mean path and query where they say `cs-uri-query`, as well as the query alone. Rules for
+    proxies mean the URL by `c-uri`, rules for web servers what stands in the request's first line: `url` is both.
+
+    https://github.com/SigmaHQ/sigma-specification/blob/main/specification/sigma-appendix-taxonomy.md
+    """
+    query = (path_and_query, "url.query")
+    return {
+        **dict.fromkeys(("c-method", "cs-method"), "http.request.method"),
+        **dict.fromkeys(("c-uri", "cs-uri"), url),
+        **dict.fromkeys(("c-uri-query", "cs-uri-query"), query),
+        **dict.fromkeys(("c-uri-stem", "cs-uri-stem", "c-uri-path", "cs-uri-path"), "url.path"),
+        **dict.fromkeys(("c-uri-extension", "cs-uri-extension"), Extension("url.path")),
+        "cs-uri-scheme": "url.scheme",
+        **dict.fromkeys(("cs-host", "cs(Host)", "r-dns"), "url.domain"),
+        **dict.fromkeys(("c-useragent", "cs-useragent", "cs-user-agent", "cs(User-Agent)"), "user_agent.original"),
+        "sc-status": "http.response.status_code",
+    }

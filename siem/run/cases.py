@@ -1,4 +1,4 @@
-"""A rule's own cases: logs that it must match, or must not. They run the whole way: parser, schema, rule.
+"""A rule's own cases: logs that it must match, or must not.
 
 `NAME.cases.yml` beside `NAME.yml`:
 
@@ -8,62 +8,52 @@
         log: {eventVersion: "1.11", …}  # one record, a list of them, or the text of a log file with its header
         rule: …                         # id or name, where the file has several rules
         dataset: aws.cloudtrail         # where the rule's log source is answered by several
+        logs: [{dataset: …, log: …}, …] # instead of log and dataset: for correlations over several datasets
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
 import yaml
 
-from siem.config import Limits
-from siem.detect.hunting import ENGINES, Hunt
 from siem.detect.sources import Sources
 from siem.errors import ContentError
-from siem.intake.content import Delivered
-from siem.parsing import Registry
-from siem.run.reading import read
-from siem.schema import SourceObject
-from siem.sigma import Rule, datasets_of
+from siem.sigma import Correlation, Rule, RuleSet, datasets_of
 
-NOW = datetime(2026, 11, 1, tzinfo=UTC)
-KEYS = frozenset(("name", "match", "log", "rule", "dataset"))
+KEYS = frozenset(("name", "match", "log", "rule", "dataset", "logs"))
+
+Tested = Rule | Correlation
+
+
+@dataclass(frozen=True)
+class Log:
+    """What a source delivered: records, or the text of a file."""
+
+    dataset: str
+    content: Any
 
 
 @dataclass(frozen=True)
 class Case:
-    """One case of a rule's file."""
+    """One case of a rule's file. rules: the rule, with those that it stands on."""
 
-    rule: Rule
+    rule: Tested
+    rules: RuleSet
     name: str
     match: bool
-    log: Any
-    dataset: str
+    logs: tuple[Log, ...]
     file: str
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """How a case went. why: empty where it went as it should."""
-
-    case: Case
-    matched: bool
-    why: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return not self.why
-
-
-def cases(rules: Iterable[Rule], sources: Sources) -> tuple[list[Case], list[ContentError]]:
+def cases(rules: RuleSet, sources: Sources) -> tuple[list[Case], list[ContentError]]:
     """The cases beside these rules, and what is wrong with their files."""
-    by_file: dict[str, list[Rule]] = {}
-    for rule in rules:
+    by_file: dict[str, list[Tested]] = {}
+    tested: list[Tested] = [*rules.rules, *rules.correlations]
+    for rule in tested:
         by_file.setdefault(rule.file, []).append(rule)
     found: list[Case] = []
     problems: list[ContentError] = []
@@ -73,67 +63,68 @@ def cases(rules: Iterable[Rule], sources: Sources) -> tuple[list[Case], list[Con
             problems += [ContentError("the rule has no cases beside it", file, rule.line) for rule in own]
             continue
         try:
-            found += _read(path, own, sources)
+            found += _File(path, own, rules, sources).cases()
         except ContentError as error:
             problems.append(error)
     return found, problems
 
 
-def _read(path: Path, rules: Sequence[Rule], sources: Sources) -> Iterator[Case]:
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ContentError(f"no YAML: {' '.join(str(error).split())}", str(path)) from error
-    listed = content.get("cases") if isinstance(content, Mapping) else None
-    if not isinstance(listed, list) or not listed:
-        raise ContentError("`cases:` must be a list of cases", str(path))
-    for number, entry in enumerate(listed, 1):
-        yield _case(path, number, entry, rules, sources)
+@dataclass(frozen=True)
+class _File:
+    """A file of cases. own: the rules beside it."""
 
+    path: Path
+    own: Sequence[Tested]
+    rules: RuleSet
+    sources: Sources
 
-def _case(path: Path, number: int, entry: Any, rules: Sequence[Rule], sources: Sources) -> Case:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("match"), bool) or "log" not in entry:
-        raise ContentError(f"case {number} needs `name`, `match: true|false` and `log`", str(path))
-    if unknown := entry.keys() - KEYS:
-        raise ContentError(f"case {number}: unknown key {', '.join(sorted(map(str, unknown)))}", str(path))
-    name = str(entry.get("name") or f"case {number}")
-    wanted = entry.get("rule")
-    rule = next((rule for rule in rules if wanted in (None, rule.id, rule.name, rule.key)), None)
-    if rule is None or (wanted is None and len(rules) > 1):
-        raise ContentError(f"{name}: `rule:` must name one of the file's rules", str(path))
-    answered = datasets_of(rule, sources.logsources)
-    dataset = entry.get("dataset") or (answered[0] if len(answered) == 1 else None)
-    if dataset not in sources.fields:
-        raise ContentError(f"{name}: `dataset:` must be one of {', '.join(answered or sources.fields)}", str(path))
-    return Case(rule, name, entry["match"], entry["log"], str(dataset), str(path))
+    def cases(self) -> Iterator[Case]:
+        """In order.
 
+        Raises:
+            ContentError: the file cannot be read.
+        """
+        try:
+            content = yaml.safe_load(self.path.read_bytes())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise self._error(f"no YAML: {' '.join(str(error).split())}") from error
+        listed = content.get("cases") if isinstance(content, Mapping) else None
+        if not isinstance(listed, list) or not listed:
+            raise self._error("`cases:` must be a list of cases")
+        for number, entry in enumerate(listed, 1):
+            yield self._case(number, entry)
 
-def verdict(case: Case, registry: Registry, sources: Sources) -> Verdict:
-    """Run a case, by every engine: they have to agree."""
-    source = SourceObject("cases", f"{case.rule.key}/{case.name}")
-    reading = read(source, Delivered(raw(case.log), Limits()), registry, Limits(), NOW, case.dataset)
-    batches, rejected = [], []
-    for parsed in reading:
-        batches += [parsed.batch] if parsed.batch is not None else []
-        rejected += [reject.reason for reject in parsed.rejects]
-    if rejected or not batches:
-        return Verdict(
-            case, False, f"the log came to no event: {'; '.join(rejected) or reading.reason or 'it is empty'}"
-        )
-    found = {}
-    for engine in ENGINES:
-        hunt = Hunt([case.rule], sources, engine)
-        found[engine] = sorted({match.event_id for batch in batches for match in hunt.batch(batch)})
-    matched = bool(found[ENGINES[0]])
-    if len({tuple(ids) for ids in found.values()}) > 1:
-        return Verdict(case, matched, f"the engines disagree: {found}")
-    if matched == case.match:
-        return Verdict(case, matched)
-    return Verdict(case, matched, "must match and does not" if case.match else "must not match and does")
+    def _error(self, message: str) -> ContentError:
+        return ContentError(message, str(self.path))
 
+    def _case(self, number: int, entry: Any) -> Case:
+        is_case = isinstance(entry, Mapping) and isinstance(entry.get("match"), bool)
+        if not is_case or ("log" in entry) == ("logs" in entry):
+            raise self._error(f"case {number} needs `name`, `match: true|false` and `log` (or `logs`)")
+        if unknown := entry.keys() - KEYS:
+            raise self._error(f"case {number}: unknown key {', '.join(sorted(map(str, unknown)))}")
+        name = str(entry.get("name") or f"case {number}")
+        rule = self._rule(name, entry.get("rule"))
+        rules = self.rules.alone(rule)
+        answered = tuple(dict.fromkeys([d for one in rules.rules for d in datasets_of(one, self.sources.logsources)]))
+        logs = tuple(self._logs(name, entry, answered))
+        return Case(rule, rules, name, entry["match"], logs, str(self.path))
 
-def raw(log: Any) -> bytes:
-    """The bytes of an object as the source would deliver them: records in their document, or text as it is."""
-    if isinstance(log, str):
-        return log.encode()
-    return orjson.dumps({"Records": log if isinstance(log, list) else [log]}, default=str)
+    def _rule(self, name: str, wanted: Any) -> Tested:
+        rule = next((rule for rule in self.own if wanted in (None, rule.id, rule.name, rule.key)), None)
+        if rule is None or (wanted is None and len(self.own) > 1):
+            raise self._error(f"{name}: `rule:` must name one of the file's rules")
+        return rule
+
+    def _logs(self, name: str, entry: Mapping[str, Any], answered: tuple[str, ...]) -> Iterator[Log]:
+        given = entry["logs"] if "logs" in entry else [{"dataset": entry.get("dataset"), "log": entry["log"]}]
+        if not isinstance(given, list) or not given:
+            raise self._error(f"{name}: `logs:` must be a list of `dataset` and `log`")
+        for one in given:
+            if not isinstance(one, Mapping) or one.keys() - {"dataset", "log"} or "log" not in one:
+                raise self._error(f"{name}: `logs:` must be a list of `dataset` and `log`")
+            dataset = one.get("dataset") or (answered[0] if len(answered) == 1 else None)
+            if not isinstance(dataset, str) or dataset not in self.sources.fields:
+                told = ", ".join(answered or self.sources.fields)
+                raise self._error(f"{name}: `dataset:` must be one of {told}")
+            yield Log(dataset, one["log"])

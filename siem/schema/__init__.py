@@ -2,11 +2,23 @@
 
 from siem.schema.arrow import CODED, arrow_type, suits
 from siem.schema.fields import BY_NAME, FIELDS, ORDER, Field, Kind
+from siem.schema.folding import fold
 from siem.schema.leaves import LEAVES, OVERSIZE, additions
 from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
 from siem.schema.query import Clause, Query
-from siem.schema.resolve import ANY_JSON, Column, DatasetFields, Path, Source
+from siem.schema.resolve import (
+    ANY_JSON,
+    Alias,
+    Column,
+    DatasetFields,
+    Derived,
+    Entry,
+    Extension,
+    Joined,
+    Path,
+    Source,
+)
 from siem.schema.written import Written, decoded, scalar_text
 
 __all__ = [
@@ -17,10 +29,15 @@ __all__ = [
     "LEAVES",
     "ORDER",
     "OVERSIZE",
+    "Alias",
     "Clause",
     "Column",
     "DatasetFields",
+    "Derived",
+    "Entry",
+    "Extension",
     "Field",
+    "Joined",
     "Kind",
     "LogSource",
     "Origin",
@@ -32,6 +49,7 @@ __all__ = [
     "additions",
     "arrow_type",
     "decoded",
+    "fold",
     "scalar_text",
     "suits",
 ]

@@ -50,7 +50,8 @@ order, and the first that applies decides:
 2. the source's own name, with or without the dataset before it (`eventName`, `aws.cloudtrail.eventName`). It is
    answered from a field of this page where that holds the very same text (`eventName` from `event.action`), otherwise
    from the record;
-3. a name of Sigma's taxonomy that the parser declares (`c-uri`).
+3. a name of Sigma's taxonomy that the parser declares (`c-uri`). Some mean several values (`cs-uri-query`: path and
+   query, and the query alone), some what no log has as one text (`c-uri-extension`): they are made when a rule asks.
 
 A name that is none of these is looked for in the record, so that new and undocumented fields work.
 

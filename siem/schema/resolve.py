@@ -1,13 +1,15 @@
 """Where the values of a rule's field are: one resolver for every engine and store.
 
 Order, per dataset: schema field; native name; the parser's taxonomy alias. A native name is answered from a schema
-field only where the field holds the very same text; otherwise from the record itself.
+field only where the field holds the very same text; otherwise from the record itself. Names of a taxonomy may mean what
+no log has as one text (path and query, an extension): such values are made of columns when a rule asks for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from siem.schema.fields import BY_NAME, Kind
 
@@ -36,7 +38,51 @@ class Path:
     within: str
 
 
-Source = Column | Path
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One text of several columns: each with what stands before it (`?` before a query), null ones left out.
+
+    No value where the first column has none.
+    """
+
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """What follows the last dot of the last segment of the path in a column: `php`."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The values that a list of names and values in a JSON record has for one name: a header.
+
+    list: where the list is. key, value: what its items call the two. name: whose values are meant, in lower case.
+    """
+
+    list: Path
+    key: str
+    value: str
+    name: str
+
+
+Derived = Joined | Extension | Entry
+Source = Column | Path | Derived
+Alias = str | Derived | tuple[str | Derived, ...]
+"""What a taxonomy's name stands for: a schema field, a native name, or what is derived of them; of several, all."""
+
+
+class Way(StrEnum):
+    """As what a rule's field is found, for people."""
+
+    SCHEMA = "schema field"
+    IDENTICAL = "native name, held by a schema field"
+    NATIVE = "native name"
+    PAYLOAD = "in an open payload"
+    DERIVED = "name of a taxonomy"
+    ANY_JSON = "under its own name"
 
 
 @dataclass(frozen=True)
@@ -45,7 +91,7 @@ class DatasetFields:
 
     filled: schema fields that the parser fills.
     native: native name -> schema field whose text is identical (for delimited logs: where it is not null).
-    aliases: taxonomy name (`c-uri`) -> schema field or native name.
+    aliases: taxonomy name (`c-uri`) -> what it stands for.
     payloads: top-level keys of the record whose content is open; each is stored as one JSON text of its own.
     nested: the record is JSON below the dataset's name; False: native columns stand beside the schema's.
     """
@@ -53,7 +99,7 @@ class DatasetFields:
     dataset: str
     filled: frozenset[str] = frozenset()
     native: Mapping[str, str] = field(default_factory=dict)
-    aliases: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
     payloads: frozenset[str] = frozenset()
     nested: bool = True
 
@@ -66,15 +112,38 @@ class DatasetFields:
             return (Path("", name, "", name),)
         if name in BY_NAME and name in self.filled:
             return (Column(name, BY_NAME[name].kind),)
+        if (alias := self.alias(name)) is not None:
+            return self._meant(alias)
         own = name.removeprefix(f"{self.dataset}.")
-        alias = self.aliases.get(own)
-        if alias is not None and own not in self.native:
-            return self.sources(alias)
         identical = self.native.get(own)
         if self.nested:
             return (Column(identical, BY_NAME[identical].kind),) if identical else (self._path(own),)
         column = Column(f"{self.dataset}.{own}", Kind.TEXT)
         return (Column(identical, BY_NAME[identical].kind), column) if identical else (column,)
+
+    def _meant(self, alias: Alias) -> tuple[Source, ...]:
+        meant = alias if isinstance(alias, tuple) else (alias,)
+        return tuple([source for one in meant for source in (self.sources(one) if isinstance(one, str) else (one,))])
+
+    def alias(self, name: str) -> Alias | None:
+        """What a taxonomy's name stands for; None where it is no alias, or has a meaning of its own."""
+        own = name.removeprefix(f"{self.dataset}.")
+        if not self.dataset or (name in BY_NAME and name in self.filled) or own in self.native:
+            return None
+        return self.aliases.get(own)
+
+    def way(self, name: str) -> Way:
+        """As what `sources` finds a field."""
+        if not self.dataset:
+            return Way.ANY_JSON
+        if name in BY_NAME and name in self.filled:
+            return Way.SCHEMA
+        if (alias := self.alias(name)) is not None:
+            return self.way(alias) if isinstance(alias, str) else Way.DERIVED
+        own = name.removeprefix(f"{self.dataset}.")
+        if own in self.native:
+            return Way.IDENTICAL
+        return Way.PAYLOAD if self.nested and own.partition(".")[0] in self.payloads else Way.NATIVE
 
     def _path(self, own: str) -> Path:
         first, _, rest = own.partition(".")

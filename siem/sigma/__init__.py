@@ -1,25 +1,40 @@
 """Sigma: rules in; condition tree, predicate and queries out. Pure."""
 
+from siem.sigma.correlation import Correlation
 from siem.sigma.dispatch import Dispatch
 from siem.sigma.documents import rule_files
 from siem.sigma.duckdb import query
+from siem.sigma.explaining import Explaining
+from siem.sigma.lists import load_lists
+from siem.sigma.loading import RuleSet, load_rules
 from siem.sigma.logsources import datasets_of
 from siem.sigma.opensearch import clause
-from siem.sigma.predicate import compiled
-from siem.sigma.record import KEYWORDS, projected, projected_leaves
-from siem.sigma.rule import Rule, RuleSet, load_rules
+from siem.sigma.pipeline import load_pipelines
+from siem.sigma.predicate import compiled, number, time_of
+from siem.sigma.record import KEYWORDS, Reader, projected, projected_leaves
+from siem.sigma.rule import Filter, Rule
+from siem.sigma.tracing import reasons
 
 __all__ = [
     "KEYWORDS",
+    "Correlation",
     "Dispatch",
+    "Explaining",
+    "Filter",
+    "Reader",
     "Rule",
     "RuleSet",
     "clause",
     "compiled",
     "datasets_of",
+    "load_lists",
+    "load_pipelines",
     "load_rules",
+    "number",
     "projected",
     "projected_leaves",
     "query",
+    "reasons",
     "rule_files",
+    "time_of",
 ]

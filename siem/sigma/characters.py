@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
-from siem.sigma.record import fold
+from siem.schema import fold
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """First and last code point of each run, in order, with gaps between."""

@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from siem.schema import Kind
+from siem.schema import Kind, fold
 from siem.sigma import regex
 from siem.sigma.bounds import Bounds
-from siem.sigma.record import fold
 from siem.sigma.sql import NEVER, Parameters, Sql, at_most, sql
-from siem.sigma.tree import Cidr, Compare, Exists, FieldRef, Number, Regex, Test, Text, TimePart, Wild
+from siem.sigma.tree import Cidr, Compare, Exists, FieldRef, Number, Regex, Test, Text, TimePart, Wild, spelled
 
 ELEMENT, OTHER = '"|value"', '"|other"'
 """Names of lambda parameters that no column can have."""
@@ -92,8 +91,8 @@ def text(operand: Operand, test: Text, parameter: Parameters) -> Bounds[Sql]:
     if function := FUNCTIONS.get(shape(parts)):
         (literal,) = [part for part in parts if not isinstance(part, Wild)]
         return Bounds.exact(surely(sql(f"{function}({{}}, {{}})", read, parameter(literal))))
-    if not any(isinstance(part, Wild) for part in parts):
-        return Bounds.exact(surely(sql("{} = {}", read, parameter("".join(parts)))))
+    if (whole := spelled(parts)) is not None:
+        return Bounds.exact(surely(sql("{} = {}", read, parameter(whole))))
     return Bounds.exact(surely(sql("{} LIKE {} ESCAPE '\\'", read, parameter(like(parts)))))
 
 

@@ -5,13 +5,14 @@ docs/decisions/0010-correlations.md says what each word means exactly; `siem.det
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
+from siem.sigma.head import Head
 from siem.sigma.tree import Node
 
 
@@ -51,8 +52,8 @@ class Threshold:
         return all(COMPARISONS[name](number, limit) for name, limit in self.limits)
 
 
-@dataclass(frozen=True, eq=False)
-class Correlation:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Correlation(Head):
     """A rule about several events.
 
     rules: keys of the rules or correlations that it looks at, in order; a part's slot is the place here from 0.
@@ -66,13 +67,9 @@ class Correlation:
     generate: the rules that it names alert for themselves too.
     """
 
-    key: str
-    title: str
     kind: Kind
     rules: tuple[str, ...]
     span: timedelta
-    file: str
-    line: int
     group_by: tuple[str, ...] = ()
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     threshold: Threshold | None = None
@@ -81,16 +78,13 @@ class Correlation:
     percentile: float | None = None
     ties: bool = False
     generate: bool = False
-    id: str | None = None
-    name: str | None = None
-    level: str | None = None
-    status: str | None = None
-    description: str | None = None
-    author: str | None = None
-    tags: tuple[str, ...] = ()
-    references: tuple[str, ...] = ()
-    falsepositives: tuple[str, ...] = ()
-    custom: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what it means; another title does not change it."""
+        own = (self.kind, self.rules, self.span, self.group_by, sorted(self.aliases.items()), self.threshold)
+        meaning = repr((own, self.expression, self.fields, self.percentile, self.ties, self.level))
+        return hashlib.sha256(meaning.encode()).hexdigest()[:24]
 
     def field_of(self, name: str, rule: str) -> str:
         """The field of a rule's events that a name of `group_by` or `fields` stands for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,29 +13,39 @@ from siem.sigma.problem import Place, Problems
 from siem.sigma.tree import And, Node, Or
 
 NOTHING = Or(())
-ROOT: Place = ("detection",)
 
 
-def detection(definition: Any, lists: Lists, problems: Problems) -> Node:
-    """The tree of a detection; what is wrong goes to `problems`, and then the tree means nothing."""
+@dataclass(frozen=True)
+class Detection:
+    """A section with selections. tree: what it means. selections, conditions: what it is written with, for people."""
+
+    tree: Node
+    selections: Mapping[str, Node] = field(default_factory=dict)
+    conditions: tuple[str, ...] = ()
+
+
+def detection(definition: Any, lists: Lists, problems: Problems, section: str = "detection") -> Detection:
+    """A section as it is read; what is wrong goes to `problems`, and then its tree means nothing."""
     if not isinstance(definition, Mapping):
-        problems.add("detection must be a mapping of selections and a condition", *ROOT)
-        return NOTHING
+        problems.add(f"{section} must be a mapping of selections and a condition", section)
+        return Detection(NOTHING)
     selections = {
-        str(name): selection(given, lists, problems, (*ROOT, name))
+        str(name): selection(given, lists, problems, (section, name))
         for name, given in definition.items()
         if name not in ("condition", "timeframe")
     }
     if "timeframe" in definition:
-        problems.add("`timeframe` was replaced by correlation rules", *ROOT, "timeframe")
-    return conditions(definition.get("condition"), selections, problems)
+        problems.add("`timeframe` was replaced by correlation rules", section, "timeframe")
+    given = definition.get("condition")
+    texts = given if isinstance(given, list) else [given]
+    return Detection(conditions(given, selections, problems, section), selections, tuple(map(str, texts)))
 
 
-def conditions(given: Any, selections: Mapping[str, Node], problems: Problems) -> Node:
+def conditions(given: Any, selections: Mapping[str, Node], problems: Problems, section: str) -> Node:
     """One condition, or several of which one has to hold."""
-    place: Place = (*ROOT, "condition")
+    place: Place = (section, "condition")
     if given in (None, "", []):
-        problems.add("detection has no condition", *ROOT)
+        problems.add(f"{section} has no condition", section)
         return NOTHING
     nodes: list[Node] = []
     for text in given if isinstance(given, list) else [given]:

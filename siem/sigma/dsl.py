@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from siem.sigma.automaton import Automaton, TooComplex, quoted, written
 from siem.sigma.bounds import Bounds, Logic
 from siem.sigma.lucene import LONGEST
-from siem.sigma.tree import Wild
+from siem.sigma.tree import Wild, spelled
 
 Parts: TypeAlias = tuple[str | Wild, ...]
 Dsl: TypeAlias = dict[str, Any]
@@ -123,8 +123,8 @@ def rendered(condition: Condition) -> Dsl:
 def match(field: str, parts: Parts) -> Dsl:
     if parts == (Wild.ANY,):
         return {"exists": {"field": field}}
-    if not any(isinstance(part, Wild) for part in parts):
-        return {"term": {field: {"value": "".join(parts)}}}
+    if (text := spelled(parts)) is not None:
+        return {"term": {field: {"value": text}}}
     if len(parts) == 2 and parts[1] is Wild.ANY and not isinstance(parts[0], Wild):
         return {"prefix": {field: {"value": parts[0]}}}
     return {"wildcard": {field: {"value": "".join(map(escaped, parts))}}}

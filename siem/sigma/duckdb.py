@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from siem.schema import Column, DatasetFields, Kind, Path, Query, Source
+from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Kind, Path, Query, Source, fold
 from siem.sigma import checks
 from siem.sigma.bounds import Bounds
 from siem.sigma.checks import Operand
-from siem.sigma.record import KEYWORDS, column_of, fold
+from siem.sigma.record import KEYWORDS, column_of
 from siem.sigma.sql import FALSE, LOGIC, TRUE, Parameters, Sql, all_of, any_of, at_most, column, sql
 from siem.sigma.tree import Exists, FieldRef, Node, Test, Text, Wild
 
@@ -59,9 +59,31 @@ class _Emitter:
         return at_most(any_of([self.json(name, "", test) for name in held]))
 
     def source(self, source: Source, test: Test) -> Bounds[Sql]:
+        if isinstance(source, Path | Entry):
+            return at_most(self.inside(source, test))
+        return checks.holds(self.operand(source), test, self._parameter)
+
+    def inside(self, source: Path | Entry, test: Test) -> Sql:
+        """The record can have such a value there."""
         if isinstance(source, Path):
-            return at_most(self.json(source.column, source.within, test))
-        return checks.holds(operand(source), test, self._parameter)
+            return self.json(source.column, source.within, test)
+        return self.json(source.list.column, f"{source.list.within}.{source.value}", test)
+
+    def operand(self, source: Column | Joined | Extension) -> Operand:
+        match source:
+            case Column(name, kind):
+                return Operand(column(name), kind)
+            case Joined(parts):
+                return Operand(self.joined(parts), Kind.TEXT)
+            case Extension(name):
+                return Operand(sql("nullif(regexp_extract({}, '[.]([^./]+)$', 1), '')", column(name)), Kind.TEXT)
+
+    def joined(self, parts: Iterable[tuple[str, str]]) -> Sql:
+        """`||` with a null is null: the whole where the first column is, a part where its own is."""
+        first, *others = [sql("({} || {})", self._parameter(before), column(name)) for before, name in parts]
+        for other in others:
+            first = sql("({} || coalesce({}, ''))", first, other)
+        return first
 
     def element(self, name: str, test: Test) -> Bounds[Sql]:
         """One of a list of texts passes."""
@@ -79,10 +101,14 @@ class _Emitter:
         return LOGIC.some([self.pair(mine, theirs, test) for mine, theirs in pairs])
 
     def pair(self, mine: Source, theirs: Source, test: FieldRef) -> Bounds[Sql]:
-        if isinstance(mine, Column) and isinstance(theirs, Column):
-            return checks.related(operand(mine), operand(theirs), test)
-        there = [self.json(s.column, s.within, Exists()) if isinstance(s, Path) else present(s) for s in (mine, theirs)]
-        return at_most(all_of(there))
+        if not isinstance(mine, Path | Entry) and not isinstance(theirs, Path | Entry):
+            return checks.related(self.operand(mine), self.operand(theirs), test)
+        return at_most(all_of([self.there(source) for source in (mine, theirs)]))
+
+    def there(self, source: Source) -> Sql:
+        if isinstance(source, Path | Entry):
+            return self.inside(source, Exists())
+        return self.operand(source).present
 
     def json(self, name: str, within: str, test: Test) -> Sql:
         """The JSON text of a column can hold such a value at a path."""
@@ -118,11 +144,3 @@ def one_of(values: Sql, test: Sql) -> Sql:
     if test == TRUE:
         return sql("coalesce(len({}) > 0, FALSE)", values)
     return sql(f"coalesce(len(list_filter({{}}, lambda {checks.ELEMENT}: {{}})) > 0, FALSE)", values, test)
-
-
-def present(source: Column) -> Sql:
-    return sql("({} IS NOT NULL)", column(source.name))
-
-
-def operand(source: Column) -> Operand:
-    return Operand(column(source.name), source.kind)

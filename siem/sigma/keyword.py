@@ -6,13 +6,13 @@ import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from siem.schema import fold
 from siem.schema.leaves import LONGEST, units
 from siem.sigma import lucene
 from siem.sigma.automaton import Automaton, TooComplex, quoted, written
 from siem.sigma.bounds import Bounds
 from siem.sigma.dsl import NEVER, Condition, Match, Parts, at_most, exact, exists, regexp
 from siem.sigma.modifiers import joined
-from siem.sigma.record import fold
 from siem.sigma.tree import Cidr, Compare, Exists, FieldRef, Number, Regex, Test, Text, TimePart, Wild
 
 NUMBER = r"\-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+\-]?[0-9]+)?"
@@ -82,12 +82,12 @@ def text(place: Place, parts: Parts, cased: bool) -> Bounds[Condition]:
 
 def is_settled(part: str | Wild) -> bool:
     """Every letter is known here: those that came into Unicode later, a node may fold."""
-    return part.isascii() or not any(unicodedata.category(letter) == "Cn" for letter in part)
+    return isinstance(part, Wild) or part.isascii() or not any(unicodedata.category(letter) == "Cn" for letter in part)
 
 
 def reading(field: str, parts: Parts) -> Bounds[Condition]:
     """The value reads like this. What is longer than the index keeps is never found there."""
-    if sum([units(part) for part in parts if part is not Wild.ANY]) > LONGEST:
+    if sum([units(part) if isinstance(part, str) else part is Wild.ONE for part in parts]) > LONGEST:
         return exact(NEVER)
     automaton = Automaton()
     try:

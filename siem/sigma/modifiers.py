@@ -30,6 +30,7 @@ from siem.sigma.tree import (
     Text,
     TimePart,
     Wild,
+    spelled,
 )
 
 Parts: TypeAlias = tuple[str | Wild, ...]
@@ -65,9 +66,9 @@ class Chars:
         """What is encoded next."""
         if self.octets is not None:
             return self.octets
-        if any(isinstance(part, Wild) for part in self.parts):
+        if (text := spelled(self.parts)) is None:
             raise Problem("text with wildcards cannot be encoded")
-        return "".join(self.parts).encode()
+        return text.encode()
 
     @property
     def characters(self) -> Parts:
@@ -123,8 +124,8 @@ def base64offset(value: Chars) -> list[Chars]:
 def wide(encoding: str, mark: str, value: Chars) -> list[Chars]:
     """Text in UTF-16. As text of its own, not for base64, only what is also UTF-8 can be looked for."""
     given = value.characters
-    literal = not any(isinstance(part, Wild) for part in given)
-    octets = "".join(map(str, (mark, *given))).encode(encoding) if literal else None
+    text = spelled((mark, *given))
+    octets = None if text is None else text.encode(encoding)
     parts = [part if isinstance(part, Wild) else _as_text(part.encode(encoding)) for part in given]
     return [Chars(joined((mark, *parts)), octets)]
 
@@ -186,7 +187,9 @@ def item(key: str, value: Any, lists: Lists) -> Node:
     field = name or None
     kind = kind_of(modifiers)
     values = value if isinstance(value, list) else [value]
-    if not values and field is not None:
+    if not values:
+        if field is None:
+            raise Problem("there are no keywords in the list")
         values = [None]  # as pySigma has it: a list of nothing is nothing
     rest = [modifier for modifier in modifiers if modifier not in LINKING and modifier != kind]
     nodes = [one(field, kind, rest, given, lists) for given in values]
@@ -269,12 +272,12 @@ def existence(field: str | None, value: Any) -> Node:
 
 
 def reference(text: str, rest: Sequence[str]) -> FieldRef:
-    parts = parse.pattern(text)
-    if any(isinstance(part, Wild) for part in parts) or not parts:
+    name = spelled(parse.pattern(text))
+    if not name:
         raise Problem("modifier `fieldref` needs the name of one field")
     edges = EDGES.intersection(rest)
     mode = "equals" if not edges else next(iter(edges)) if len(edges) == 1 else "contains"
-    return FieldRef("".join(parts), mode, "cased" in rest)
+    return FieldRef(name, mode, "cased" in rest)
 
 
 def plain(field: str | None, rest: Sequence[str], value: Any, lists: Lists) -> Node:
@@ -294,14 +297,13 @@ def texts(field: str | None, rest: Sequence[str], value: str, lists: Lists) -> I
     """The texts that a value stands for. A keyword is looked for inside of a leaf, as in a log line."""
     cased = "cased" in rest
     transforms = [TRANSFORMS[name] for name in rest if name in TRANSFORMS]
-    if field is None and not EDGES.intersection(rest):
-        transforms.append(contains)
+    keyword = field is None and not EDGES.intersection(rest)
     for start in expanded(value, lists) if "expand" in rest else [parse.pattern(value)]:
         if isinstance(start, int) and not transforms and not cased:
             yield Number(start)
             continue
         forms = [Chars((str(start),) if isinstance(start, int) else joined(start))]
-        for transform in transforms:
+        for transform in [*transforms, contains] if keyword else transforms:
             forms = [made for form in forms for made in transform(form)]
         for form in forms:
             yield Text(searchable(form.parts), cased)
@@ -367,6 +369,10 @@ def regexes(value: str, rest: Sequence[str], lists: Lists) -> Iterator[Regex]:
         yield Regex("".join(chosen), flags)
 
 
+def as_written(part: str | Wild) -> str:
+    return part.value if isinstance(part, Wild) else part
+
+
 def regex_pieces(value: str) -> list[tuple[str, bool]]:
     """An expression split at its placeholders; its own escapes are left as they are."""
     split = re.split(r"(?<!\\)%([^%]+)%", value)
@@ -375,7 +381,7 @@ def regex_pieces(value: str) -> list[tuple[str, bool]]:
 
 def networks(value: str, rest: Sequence[str], lists: Lists) -> Iterator[Cidr]:
     for text in expanded(value, lists) if "expand" in rest else [(value,)]:
-        written = str(text) if isinstance(text, int) else "".join(map(str, text))
+        written = str(text) if isinstance(text, int) else "".join(map(as_written, text))
         try:
             yield Cidr(ip_network(written))
         except ValueError as error:

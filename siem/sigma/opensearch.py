@@ -7,8 +7,8 @@ judges. Text from rules travels as JSON values; there is no `query_string`.
 
 from __future__ import annotations
 
-from siem.schema import BY_NAME, LEAVES, Clause, Column, DatasetFields, Path, Source
-from siem.sigma import keyword, typed
+from siem.schema import BY_NAME, LEAVES, Clause, Column, DatasetFields, Entry, Extension, Joined, Path, Source, fold
+from siem.sigma import derived, keyword, typed
 from siem.sigma.bounds import Bounds
 from siem.sigma.dsl import (
     LOGIC,
@@ -22,7 +22,7 @@ from siem.sigma.dsl import (
     size,
 )
 from siem.sigma.keyword import Place
-from siem.sigma.record import KEYWORDS, column_of, fold, leaf_path
+from siem.sigma.record import KEYWORDS, column_of, leaf_path
 from siem.sigma.tree import And, Exists, FieldRef, Leaf, Node, Not, Or, Regex, Test, Text, Wild
 from siem.sigma.tree import fields as named
 
@@ -81,11 +81,20 @@ class _Emitter:
         return at_most(any_of([keyword.holds(ANY_LEAF, test).most, *held]))
 
     def source(self, source: Source, test: Test) -> Bounds[Condition]:
-        if isinstance(source, Path):
-            return at_most(any_of([found(source.path, test), *self.objects(source.path, test)]))
-        if source.name in BY_NAME:
-            return typed.holds(source, test)
-        return at_most(found(source.name.removeprefix(f"{self._fields.dataset}."), test))
+        match source:
+            case Path(_, path):
+                return at_most(self.inside(path, test))
+            case Entry(place, _, value):
+                return at_most(self.inside(f"{place.path}.{value}", test))
+            case Column(name) if name in BY_NAME:
+                return typed.holds(source, test)
+            case Column(name):
+                return at_most(found(name.removeprefix(f"{self._fields.dataset}."), test))
+        return at_most(derived.holds(source, test))
+
+    def inside(self, path: str, test: Test) -> Condition:
+        """The record can have such a value at the path; of a list's entries, whatever they are called."""
+        return any_of([found(path, test), *self.objects(path, test)])
 
     def objects(self, path: str, test: Test) -> list[Condition]:
         """There is something below the path, whose JSON may pass."""
@@ -125,10 +134,21 @@ def needed(tree: Node, fields: DatasetFields) -> frozenset[str]:
     if not fields.dataset:
         return frozenset(map(column_of, names)) | ({KEYWORDS} if keywords else frozenset())
     sources = [source for name in names for source in fields.sources(name)]
-    keys = {source.root if isinstance(source, Path) else source.name for source in sources}
+    keys = {key for source in sources for key in read(source)}
     if keywords:
         keys |= {fields.dataset} if fields.nested else {f"{fields.dataset}.*", *fields.native.values()}
     return frozenset(keys)
+
+
+def read(source: Source) -> tuple[str, ...]:
+    """Keys of a document that hold the source's values."""
+    match source:
+        case Column(name) | Extension(name):
+            return (name,)
+        case Joined(parts):
+            return tuple([name for _, name in parts])
+        case Entry(Path(root)) | Path(root):
+            return (root,)
 
 
 def has_keywords(node: Node) -> bool:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any, TypeAlias
 
-from siem.schema import DatasetFields
+from siem.schema import DatasetFields, fold
 from siem.sigma import regex
-from siem.sigma.record import Document, Reader, View, fold
+from siem.sigma.record import Document, Reader, View
 from siem.sigma.tree import (
     And,
     Cidr,
@@ -28,6 +28,7 @@ from siem.sigma.tree import (
     Text,
     TimePart,
     Wild,
+    spelled,
 )
 
 Condition: TypeAlias = Callable[[View], bool]
@@ -128,9 +129,10 @@ def joined(items: Iterable[Node]) -> list[Node]:
 
 def literal(test: Test) -> str | None:
     """The folded text that a value must equal, where the test is that plain."""
-    if not isinstance(test, Text) or test.cased or any(isinstance(part, Wild) for part in test.parts):
+    if not isinstance(test, Text) or test.cased:
         return None
-    return fold("".join(test.parts))
+    text = spelled(test.parts)
+    return None if text is None else fold(text)
 
 
 def leaf(field: str | None, test: Test | _Among) -> Condition:
@@ -194,13 +196,13 @@ def pattern(parts: tuple[str | Wild, ...], cased: bool) -> Check:
             return lambda text: not text
         case [Wild.ANY]:
             return lambda text: True
-        case [str(only)] if not isinstance(only, Wild):
+        case [str(only)]:
             return only.__eq__
-        case [Wild.ANY, str(inner), Wild.ANY] if not isinstance(inner, Wild):
+        case [Wild.ANY, str(inner), Wild.ANY]:
             return lambda text: inner in text
-        case [str(head), Wild.ANY] if not isinstance(head, Wild):
+        case [str(head), Wild.ANY]:
             return lambda text: text.startswith(head)
-        case [Wild.ANY, str(tail)] if not isinstance(tail, Wild):
+        case [Wild.ANY, str(tail)]:
             return lambda text: text.endswith(tail)
     return re.compile(glob(texts)).fullmatch
 
@@ -249,6 +251,6 @@ def time_of(text: str) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text.upper())
-        return time.astimezone(UTC) if time.tzinfo else time
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None

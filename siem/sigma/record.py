@@ -1,4 +1,4 @@
-"""What a record says to a rule: the values of a field, the leaves for keywords, and how text is folded.
+"""What a record says to a rule: the values of a field, and the leaves for keywords.
 
 A record is a list of leaves (path, scalar). A path is the keys joined by `.`, array positions dropped; a key that holds
 dots equals nesting. null, `[]` and `{}` have no leaf. A field has the scalars at its path; where it is a prefix of
@@ -13,7 +13,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
-from siem.schema import Column, DatasetFields, Source, Written, scalar_text
+from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Path, Source, Written, fold, scalar_text
 from siem.schema.leaves import noted
 
 KEYWORDS = "|keywords"
@@ -21,16 +21,6 @@ KEYWORDS = "|keywords"
 
 Texts: TypeAlias = tuple[str, ...]
 Document: TypeAlias = Mapping[str, Any]
-
-
-def fold(text: str) -> str:
-    """Lower case, code point by code point (Unicode's simple mapping), as Lucene's filter and DuckDB's `lower` do it.
-
-    `str.lower` differs for two letters: it makes two code points of İ, and ς of a Σ that ends a word.
-    """
-    if text.isascii():
-        return text.lower()
-    return text.replace("İ", "i").replace("Σ", "σ").lower()
 
 
 def compact(value: Any) -> str:
@@ -145,11 +135,46 @@ def leaf_path(column: str) -> str:
 
 def reading(source: Source) -> Callable[[Document], Iterable[str]]:
     """How the values of a source are read from a document."""
-    if isinstance(source, Column):
-        name = source.name
-        return lambda document: () if (value := document.get(name)) is None else (scalar_text(value),)
-    path, root = steps(source.path), source.root
-    return lambda document: path.texts(document.get(root) if root else document)
+    match source:
+        case Column(name):
+            return lambda document: () if (value := document.get(name)) is None else (scalar_text(value),)
+        case Path(root, path):
+            way = steps(path)
+            return lambda document: way.texts(document.get(root) if root else document)
+        case Joined(parts):
+            return lambda document: joined_text(parts, document)
+        case Extension(column):
+            return lambda document: extension(document.get(column))
+        case Entry(place, key, value, name):
+            return lambda document: [
+                text for entry in entries(place, document) for text in named(entry, key, value, name)
+            ]
+
+
+def joined_text(parts: Iterable[tuple[str, str]], document: Document) -> Texts:
+    values = [(before, document.get(column)) for before, column in parts]
+    if values[0][1] is None:
+        return ()
+    return ("".join([f"{before}{scalar_text(value)}" for before, value in values if value is not None]),)
+
+
+def extension(path: str | None) -> Texts:
+    _, dot, last = (path or "").rpartition("/")[2].rpartition(".")
+    return (last,) if dot and last else ()
+
+
+def entries(place: Path, document: Document) -> list[Any]:
+    """The items of a list in the record."""
+    node: Any = document.get(place.root) if place.root else document
+    for key in place.path.split("."):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node if isinstance(node, list) else []
+
+
+def named(entry: Any, key: str, value: str, name: str) -> Iterator[str]:
+    """The value of an item that has the name."""
+    if isinstance(entry, Mapping) and isinstance(entry.get(key), str) and entry[key].lower() == name:
+        yield from ends(entry.get(value))
 
 
 class Reader:

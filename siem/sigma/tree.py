@@ -6,16 +6,24 @@ The meaning of each test is in `siem.sigma.record`: any value that passes is a m
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 
 
-class Wild(StrEnum):
-    """A wildcard inside a pattern."""
+class Wild(Enum):
+    """A wildcard inside a pattern. No text: a literal `*` must not equal it."""
 
     ANY = "*"  # any run of characters, also none
     ONE = "?"  # exactly one character
+
+
+def spelled(parts: Iterable[str | Wild]) -> str | None:
+    """The text that parts without a wildcard are; None where there is one."""
+    given = tuple(parts)
+    texts = [part for part in given if isinstance(part, str)]
+    return "".join(texts) if len(texts) == len(given) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from siem.sigma.bounds import Bounds
 from siem.sigma.checks import LONGS, OPERATORS, WHOLE, whole_limit
 from siem.sigma.dsl import NEVER, Condition, all_of, at_most, between, exact, exists, negated, term
 from siem.sigma.keyword import Place
-from siem.sigma.tree import Cidr, Compare, Exists, Number, Regex, Test, Text, TimePart, Wild
+from siem.sigma.tree import Cidr, Compare, Exists, Number, Regex, Test, Text, TimePart, Wild, spelled
 
 MAPPED = ip_network("::ffff:0:0/96")
 """IPv4 addresses as OpenSearch keeps them; the predicate takes them for IPv6 where they are written so."""
@@ -40,10 +40,10 @@ def holds(column: Column, test: Test) -> Bounds[Condition]:
             return exact(exists(column.name))
         case Kind.DATE, TimePart(part, value):
             return year(column.name, value) if part == "year" else at_most(exists(column.name))
-        case Kind.LONG, Text(parts) if is_literal(parts):
-            return whole_text(column.name, "".join(parts))
+        case Kind.LONG, Text(parts) if (text := spelled(parts)) is not None:
+            return whole_text(column.name, text)
         case _, Text(parts):
-            return at_most(exists(column.name)) if spelled(parts, LETTERS[column.kind]) else exact(NEVER)
+            return at_most(exists(column.name)) if made_of(parts, LETTERS[column.kind]) else exact(NEVER)
         case _, Regex():
             return at_most(exists(column.name))
         case Kind.LONG, Number(value):
@@ -65,11 +65,7 @@ def limited(name: str, op: str, value: float) -> Condition:
     return between(name, **{op: value})
 
 
-def is_literal(parts: tuple[str | Wild, ...]) -> bool:
-    return not any(isinstance(part, Wild) for part in parts)
-
-
-def spelled(parts: tuple[str | Wild, ...], letters: frozenset[str]) -> bool:
+def made_of(parts: tuple[str | Wild, ...], letters: frozenset[str]) -> bool:
     """The literals are made of such letters."""
     return all(isinstance(part, Wild) or letters.issuperset(part) for part in parts)
 

@@ -96,7 +96,9 @@ class Hit:
 class Signal:
     """A rule matched an event. Key: rule, and the event's id and time (as stores tell events apart).
 
-    group: what its alert is about (field -> value).
+    group: what its alert is about (field -> value); values that differ in case alone are the same group.
+    matched: of a correlation: which event rule matched. Then rule and group are of the key too.
+    values: of a correlation: the event's values of the fields that it asks for.
     """
 
     rule_id: str
@@ -106,6 +108,8 @@ class Signal:
     dataset: str
     fingerprint: str
     group: Mapping[str, str] = field(default_factory=dict)
+    matched: str = ""
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 OPEN, MERGED = "open", "merged"
@@ -134,7 +138,7 @@ class Alert:
 
 
 Settle = Callable[[str, Sequence[Signal], Sequence[Alert]], Sequence[Alert]]
-"""From a rule's id, all signals of one of its groups and the alerts that stand there, merged ones too, to the alerts
+"""From a rule's id, all signals of some of its groups and the alerts that stand there, merged ones too, to the alerts
 that shall stand there."""
 
 

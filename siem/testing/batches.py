@@ -12,6 +12,7 @@ import msgspec
 import orjson
 import pyarrow as pa
 
+from siem.parsing.batch import Decoded, Documents
 from siem.schema import BY_NAME, ORDER, Kind, arrow_type
 
 Document = Mapping[str, Any]
@@ -26,34 +27,37 @@ class DocumentBatch:
     """
 
     dataset: str
-    documents: Sequence[Document]
+    given: Sequence[Document]
     payloads: Sequence[str] = ()
 
     def __len__(self) -> int:
-        return len(self.documents)
+        return len(self.given)
 
     def ndjson(self) -> bytes:
-        return b"".join(orjson.dumps(_ordered(document)) + b"\n" for document in self.documents)
+        return b"".join(orjson.dumps(_ordered(document)) + b"\n" for document in self.given)
+
+    def documents(self) -> Documents:
+        return Decoded(self.ndjson().splitlines())
 
     def arrow(self) -> pa.Table:
         return self._table
 
     @cached_property
     def _table(self) -> pa.Table:
-        names = dict.fromkeys(name for document in self.documents for name in _ordered(document))
+        names = dict.fromkeys(name for document in self.given for name in _ordered(document))
         columns = {name: self._column(name) for name in names if name != self.dataset}
         if self.dataset in names:
             for key in self.payloads:
-                values = [document[self.dataset].get(key) for document in self.documents]
+                values = [document[self.dataset].get(key) for document in self.given]
                 if any(value is not None for value in values):
                     texts = [None if value is None else _json(value) for value in values]
                     columns[f"{self.dataset}.{key}"] = pa.array(texts, pa.string())
-            rests = [_json(_without(document[self.dataset], self.payloads)) for document in self.documents]
+            rests = [_json(_without(document[self.dataset], self.payloads)) for document in self.given]
             columns[self.dataset] = pa.array(rests, pa.string())
         return pa.table(columns)
 
     def _column(self, name: str) -> pa.Array:
-        values = [document.get(name) for document in self.documents]
+        values = [document.get(name) for document in self.given]
         if name in BY_NAME and BY_NAME[name].kind is Kind.DATE:
             values = [None if value is None else datetime.fromisoformat(value) for value in values]
         return pa.array(values, arrow_type(name))

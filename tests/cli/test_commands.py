@@ -139,6 +139,23 @@ def test_rules_that_are_run_alone_or_refused_for_a_while_miss_nothing(samples: P
     assert "A console login" not in {alert["title"] for alert in lines(siem("alerts", "list", *store))}
 
 
+def test_what_is_broken_in_the_teams_folder_is_told_and_disturbs_nothing_else(samples: Path, tmp_path: Path) -> None:
+    content, logs = tmp_path / "mine", samples / LOGINS
+    for room, name, text in [("parsers", "proxy.py", "PARSER = 5\n"), ("detections", "a.yml", "title: [open\n")]:
+        (content / room).mkdir(parents=True)
+        (content / room / name).write_text(text)
+    parsed = siem("parse", logs, "--content", content)
+    assert [event["event.id"] for event in lines(parsed)] == [event["event.id"] for event in lines(siem("parse", logs))]
+    assert parsed.stderr.count(b"refused: ") == 1
+    assert b"proxy.py: PARSER has no `dataset`" in parsed.stderr
+    store = ("--store", tmp_path / "store", "--content", content)
+    siem("ingest", logs, *store)
+    detected = siem("detect", *store)
+    assert detected.stderr.count(b"refused: ") == 2
+    assert b"a.yml:2: not YAML" in detected.stderr
+    assert lines(siem("alerts", "list", *store))
+
+
 def test_shipped_rules_pass_their_own_cases() -> None:
     assert b", 0 failed" in siem("rules", "test").stderr
     assert b", 0 refused" in siem("rules", "check").stderr
@@ -155,7 +172,9 @@ def test_a_case_that_fails_is_told_and_ends_with_1(rule: Path) -> None:
         '  log: {eventVersion: "1.11", eventTime: "2026-11-01T00:00:00Z", eventName: GetObject}\n'
     )
     (row,) = lines(siem("rules", "test", rule, code=1))
-    assert (row["ok"], row["matched"], row["why"]) == (False, False, "must match and does not")
+    assert (row["ok"], row["matched"]) == (False, False)
+    said = 'selection: eventName is "ConsoleLogin": the record has "GetObject"'
+    assert row["why"] == f"must match and does not; {said}"
 
 
 def test_demo_tells_what_happened_and_changes_nothing_the_second_time(tmp_path: Path) -> None:
@@ -168,8 +187,8 @@ def test_demo_tells_what_happened_and_changes_nothing_the_second_time(tmp_path: 
 
 
 COMMANDS = (
-    *("demo", "parse", "ingest", "detect", "hunt", "version", "rules check", "rules test", "rules list"),
-    *("alerts list", "rejects list", "rejects replay", "store stats"),
+    *("demo", "parse", "ingest", "detect", "hunt", "version", "rules check", "rules test"),
+    *("rules list", "rules explain", "rules new", "alerts list", "rejects list", "rejects replay", "store stats"),
 )
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from watched import RULE, Faulty, Overtaken, Watch, written
 
 from siem.parsing import Registry
-from siem.sigma import Rule
+from siem.sigma import RuleSet
 
 
 @pytest.fixture
-def rules(tmp_path: Path) -> Sequence[Rule]:
+def rules(tmp_path: Path) -> RuleSet:
     return written(tmp_path, RULE)
 
 
 @pytest.fixture
-def watch(tmp_path: Path, rules: Sequence[Rule], registry: Registry) -> Iterator[Watch]:
+def watch(tmp_path: Path, rules: RuleSet, registry: Registry) -> Iterator[Watch]:
     watch = Watch(tmp_path / "store", rules, registry)
     yield watch
     watch.store.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from watched import MINUTE, OTHER, RULE, SECOND, Faulty, Watch, written
+from watched import MINUTE, OTHER, RULE, SECOND, Faulty, Watch, both, written
 
 from siem.detect.passes import again, detect
 from siem.detect.sources import Sources
@@ -28,7 +29,7 @@ def test_a_rule_that_is_run_alone_sees_what_it_has_not_judged_and_takes_nothing_
     watch.detect()
     assert detect(watch.store, other, watch.sources).signals == 1
     assert detect(watch.store, other, watch.sources).objects == 0
-    assert detect(watch.store, [*watch.rules, *other], watch.sources, everything=True).objects == 2
+    assert detect(watch.store, both(watch.rules, other), watch.sources, everything=True).objects == 2
     assert sorted(alert.rule_id for alert in watch.alerts) == ["login", "other"]
 
 
@@ -36,7 +37,7 @@ def test_a_new_rule_among_all_is_not_owed_the_past(watch: Watch, tmp_path: Path)
     other = written(tmp_path, OTHER)
     watch.login("one", "a", action="DeleteTrail")
     detect(watch.store, watch.rules, watch.sources, everything=True)
-    rules = [*watch.rules, *other]
+    rules = both(watch.rules, other)
     assert detect(watch.store, rules, watch.sources, everything=True).objects == 0
     watch.login("two", "b", action="DeleteTrail", start=START + MINUTE)
     detect(watch.store, rules, watch.sources, everything=True)
@@ -49,8 +50,8 @@ def test_a_rule_that_was_withheld_sees_what_it_missed(watch: Watch, tmp_path: Pa
     detect(watch.store, watch.rules, watch.sources, everything=True)
     for number, id_ in enumerate("bc"):
         watch.login(id_, id_, action="DeleteTrail", start=START + number * SECOND)
-        detect(watch.store, watch.rules, watch.sources, everything=True, withheld=["other"])
-    done = detect(watch.store, [*watch.rules, *other], watch.sources, everything=True)
+        detect(watch.store, replace(watch.rules, withheld=frozenset(("other",))), watch.sources, everything=True)
+    done = detect(watch.store, both(watch.rules, other), watch.sources, everything=True)
     assert (done.objects, done.signals) == (2, 2)
 
 
@@ -62,7 +63,7 @@ def test_objects_without_a_parser_wait_for_one(watch: Watch) -> None:
 
 
 def test_what_a_rule_erred_on_is_owed_until_it_is_judged(watch: Watch, faulty: Faulty, tmp_path: Path) -> None:
-    rules = [*watch.rules, *written(tmp_path, OTHER)]
+    rules = both(watch.rules, written(tmp_path, OTHER))
     for number in range(20):
         watch.login(str(number), f"e{number:02}", start=START + number * SECOND)
     watch.login("deleted", "d", action="DeleteTrail")

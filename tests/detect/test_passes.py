@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
@@ -16,7 +15,7 @@ from siem.detect.alerts import alert_id
 from siem.detect.passes import TOGETHER, again, detect
 from siem.parsing import Registry
 from siem.parsing.batch import Parsed
-from siem.sigma import Rule
+from siem.sigma import RuleSet
 from siem.store.contract import Alert
 from siem.testing.deliveries import NOW, START, TRAIL, delivery, put, reject, trail
 
@@ -70,7 +69,7 @@ def test_an_event_that_came_twice_is_one_match(watch: Watch) -> None:
 
 
 def test_an_event_that_is_stored_at_two_times_is_two_matches_in_any_order(
-    tmp_path: Path, rules: Sequence[Rule], registry: Registry
+    tmp_path: Path, rules: RuleSet, registry: Registry
 ) -> None:
     outcomes = []
     for order in ((0, 1), (1, 0)):
@@ -84,7 +83,7 @@ def test_an_event_that_is_stored_at_two_times_is_two_matches_in_any_order(
     assert outcomes[0].count == 2
 
 
-def test_the_order_of_objects_does_not_matter(tmp_path: Path, rules: Sequence[Rule], registry: Registry) -> None:
+def test_the_order_of_objects_does_not_matter(tmp_path: Path, rules: RuleSet, registry: Registry) -> None:
     """Late objects, objects that join episodes, and objects that share events: each after a pass of its own."""
     objects: dict[str, dict[str, Any]] = {
         "morning": {"ids": ("a", "b"), "start": START},

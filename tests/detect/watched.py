@@ -14,7 +14,7 @@ from siem.errors import ContentError
 from siem.parsing import Registry
 from siem.parsing.batch import Parsed
 from siem.schema import Query
-from siem.sigma import Rule, load_rules
+from siem.sigma import RuleSet, load_rules
 from siem.store.contract import MERGED, Alert, Hit, Judged, Settle
 from siem.store.embedded import EmbeddedStore
 from siem.testing.deliveries import START, TRAIL, delivery, put, trail, waiting
@@ -38,7 +38,7 @@ OTHER = RULE.replace("name: login", "name: other").replace("ConsoleLogin", "Dele
 class Watch:
     """A store, and rules over it."""
 
-    def __init__(self, folder: Path, rules: Sequence[Rule], registry: Registry) -> None:
+    def __init__(self, folder: Path, rules: RuleSet, registry: Registry) -> None:
         self.folder, self.rules, self.sources = folder, rules, Sources.of(registry)
         self.store = EmbeddedStore(folder)
 
@@ -61,7 +61,7 @@ class Watch:
     @property
     def waiting(self) -> list[str]:
         """Objects that the first rule has not judged."""
-        return waiting(self.store, TRAIL, self.rules[0].key)
+        return waiting(self.store, TRAIL, self.rules.rules[0].key)
 
     @property
     def merged(self) -> list[Alert]:
@@ -82,12 +82,17 @@ class Watch:
         return alert
 
 
-def written(folder: Path, *texts: str) -> Sequence[Rule]:
+def written(folder: Path, *texts: str) -> RuleSet:
     for number, text in enumerate(texts):
         (folder / f"rule{number}.yml").write_text(text)
     found = load_rules(folder / f"rule{number}.yml" for number in range(len(texts)))
     assert not found.refused
-    return found.rules
+    return found
+
+
+def both(one: RuleSet, other: RuleSet) -> RuleSet:
+    """The rules of two sets."""
+    return RuleSet((*one.rules, *other.rules))
 
 
 class Overtaken(EmbeddedStore):

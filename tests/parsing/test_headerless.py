@@ -36,6 +36,12 @@ def test_a_line_of_no_form_cannot_be_parsed_again_where_the_key_says_nothing() -
     assert PARSER.replay(b"garbage", 0, origin_of(b"garbage", "some.log"), LIMITS) is None
 
 
+def test_lines_of_one_moment_are_events_each() -> None:
+    line = changed("alb", time="2026-11-01T00:00:00.000000Z")
+    tables = [block.batch.arrow() for block in balanced(line, line, line).blocks if block.batch is not None]
+    assert [table["aws.elb.time"].to_pylist() for table in tables] == [["2026-11-01T00:00:00.000000Z"] * 3]
+
+
 def test_older_lines_lack_the_later_columns_and_keep_their_place() -> None:
     columns = LINES["alb"].split(" TID_")[0].split(' "www.example.com"')[0]
     found = balanced(LINES["alb"], columns, LINES["alb"])
@@ -55,6 +61,14 @@ def test_columns_that_nobody_has_documented_are_kept_by_their_number() -> None:
 def test_a_sound_line_can_be_had_back_to_the_byte(form: str) -> None:
     event = balanced(LINES[form], form=form).documents[0]
     assert PARSER.line(event, len(FORMS[form].columns)) == LINES[form]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("count", [2, 20])
+def test_lines_that_are_all_the_same_are_as_many_rows(form: str, count: int) -> None:
+    found = balanced(*[LINES[form]] * count, form=form)
+    (batch,) = [block.batch for block in found.blocks if block.batch is not None]
+    assert (len(found.documents), batch.arrow().num_rows) == (count, count)
 
 
 def test_a_mark_that_never_closes_costs_its_line_alone() -> None:
@@ -94,8 +108,3 @@ def test_a_time_that_was_written_otherwise_is_kept_as_it_was() -> None:
     assert event["aws.elb.time"] == "2026-11-01T04:00:21.100000Z"
     assert event["event.start"] == "2026-11-01T04:00:21.232662Z"
     assert "aws.elb.request_creation_time" not in event
-
-
-def test_rules_for_web_servers_find_their_fields() -> None:
-    for name in ("c-ip", "cs-method", "c-uri", "cs-uri-query", "cs-uri-stem", "sc-status", "c-useragent", "cs-host"):
-        assert PARSER.fields.aliases[name] in PARSER.fields.filled

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from siem.schema import ANY_JSON, BY_NAME, FIELDS, Column, DatasetFields, Field, Kind, arrow_type
+from siem.schema import ANY_JSON, BY_NAME, FIELDS, Column, DatasetFields, Field, Joined, Kind, arrow_type
 from siem.schema import Path as Inside
 from siem.schema.arrow import TYPES
 from siem.schema.mapping import cased_name, folded_name, index, properties
@@ -172,6 +172,12 @@ class TestResolver:
         assert JSON.sources("c-ip") == JSON.sources("source.ip")
         assert JSON.sources("cs-uri") == JSON.sources("requestParameters.path")
         assert JSON.sources("eventName") == (Column("event.action", Kind.TEXT),)
+
+    def test_an_alias_may_stand_for_several_values_also_derived_ones(self) -> None:
+        joined = Joined((("", "url.path"), ("?", "url.query")))
+        fields = DatasetFields("d", frozenset({"url.query"}), aliases={"q": (joined, "url.query"), "j": joined})
+        assert fields.sources("q") == (joined, Column("url.query", Kind.TEXT))
+        assert fields.sources("j") == (joined,)
 
     def test_a_native_column_of_lines_stands_beside_the_schema_field_that_has_its_text(self) -> None:
         """A column whose cast failed keeps its text: both places together hold every value."""

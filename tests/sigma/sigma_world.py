@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -14,9 +14,10 @@ import duckdb
 import pyarrow as pa
 
 from siem.config import Limits
+from siem.parsing import Batch
 from siem.parsing.parser import Parser
-from siem.schema import ANY_JSON, DatasetFields, Origin, arrow_type, decoded
-from siem.sigma import compiled, projected, query
+from siem.schema import ANY_JSON, DatasetFields, LogSource, Origin, arrow_type, decoded
+from siem.sigma import Dispatch, Rule, compiled, projected, query
 from siem.sigma.tree import Node
 
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -45,11 +46,15 @@ class Bytes:
 
 @dataclass(frozen=True)
 class World:
-    """Documents of one dataset, and the table of them; `table` None: records of no dataset, projected per query."""
+    """Documents of one dataset, the table of them, and the batches that hold them.
+
+    table: None for records of no dataset, which are projected per query.
+    """
 
     fields: DatasetFields
     documents: Sequence[Any]
     table: pa.Table | None = None
+    batches: Sequence[Batch] = ()
 
     @classmethod
     def of_json(cls, texts: Sequence[str]) -> World:
@@ -62,7 +67,7 @@ class World:
         batches = [parsed.batch for parsed in parser.parse(Bytes(data), origin, Limits()) if parsed.batch is not None]
         documents = [decoded(line) for batch in batches for line in batch.ndjson().splitlines()]
         tables = [batch.arrow() for batch in batches]
-        return cls(parser.fields, documents, pa.concat_tables(tables, promote_options="default"))
+        return cls(parser.fields, documents, pa.concat_tables(tables, promote_options="default"), batches)
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,16 @@ def found(tree: Node, world: World, connection: duckdb.DuckDBPyConnection) -> Fo
     return Found(predicate, [row for (row,) in rows], given.exact)
 
 
+def dispatched(tree: Node, world: World) -> list[int]:
+    """What the dispatch of many rules finds in the batches: it looks at columns and bytes before it decodes."""
+    rule = Rule(key="r", title="T", file="r.yml", line=1, tree=tree, logsource=LogSource())
+    dispatch, found, start = Dispatch([rule], world.fields), [], 0
+    for batch in world.batches:
+        found += [start + row for row, _ in dispatch.matches(batch.documents())]
+        start += len(batch)
+    return found
+
+
 def lists(documents: Sequence[Any], columns: frozenset[str]) -> pa.Table:
     """The projection of records of no dataset."""
     rows = [projected(document, columns) for document in documents]
@@ -113,6 +128,45 @@ def cloudtrail(records: Sequence[dict[str, Any]], escaped: bool = False) -> byte
     basis = {"eventVersion": "1.09", "eventTime": "2026-10-31T23:30:00Z", "eventName": "None", "awsRegion": "eu-west-1"}
     texts = [[f'"{key}":{written(value, escaped)}' for key, value in (basis | record).items()] for record in records]
     return '{{"Records":[{}]}}'.format(",".join(["{" + ",".join(text) + "}" for text in texts])).encode()
+
+
+FLOW = {
+    "version": "2", "account-id": "123456789012", "interface-id": "eni-1", "srcaddr": "10.0.0.1",
+    "dstaddr": "192.0.2.1", "srcport": "40000", "dstport": "22", "protocol": "6", "packets": "1", "bytes": "40",
+    "start": "1700000000", "end": "1700000060", "action": "REJECT", "log-status": "OK",
+}  # fmt: skip
+
+
+def flows(records: Sequence[Any], header: str | None = None) -> bytes:
+    """Flow logs: lines as they stand below a header of their own, or what differs from a usual flow, by column."""
+    lines = [record if isinstance(record, str) else " ".join(map(str, (FLOW | record).values())) for record in records]
+    return "\n".join([header or " ".join(FLOW), *lines, ""]).encode()
+
+
+REQUEST = {
+    "type": "https", "time": "2026-11-01T00:00:00.000000Z", "elb": "app/web/0123456789abcdef",
+    "client:port": "192.0.2.1:40000", "target:port": "10.0.0.1:80", "request_processing_time": "0.001",
+    "target_processing_time": "0.010", "response_processing_time": "0.001", "elb_status_code": "200",
+    "target_status_code": "200", "received_bytes": "100", "sent_bytes": "200",
+    "request": "GET https://www.example.com:443/ HTTP/2.0", "user_agent": "Mozilla/5.0",
+    "ssl_cipher": "TLS_AES_128_GCM_SHA256", "ssl_protocol": "TLSv1.3", "target_group_arn": "-",
+}  # fmt: skip
+QUOTED = ("request", "user_agent")
+
+
+def requests(records: Sequence[Mapping[str, Any]]) -> bytes:
+    """Access logs of an Application Load Balancer: what differs from a usual request, by column."""
+    lines = [
+        " ".join([f'"{value}"' if name in QUOTED else str(value) for name, value in (REQUEST | record).items()])
+        for record in records
+    ]
+    return "\n".join([*lines, ""]).encode()
+
+
+def web_requests(records: Sequence[Mapping[str, Any]]) -> bytes:
+    """Logs of WAF: what a record does not say of itself is filled in."""
+    basis = {"timestamp": 1793491200000, "formatVersion": 1, "action": "ALLOW"}
+    return "".join([json.dumps(basis | record) + "\n" for record in records]).encode()
 
 
 def written(value: Any, escaped: bool) -> str:

@@ -12,7 +12,7 @@ import duckdb
 from examples import examples
 from hypothesis import HealthCheck, assume, event, given
 from hypothesis import strategies as st
-from sigma_world import World, cloudtrail, found
+from sigma_world import World, cloudtrail, dispatched, found
 
 from siem.parsing import Registry
 from siem.schema import scalar_text
@@ -20,7 +20,7 @@ from siem.sigma.detection import detection
 from siem.sigma.problem import Problems
 from siem.sigma.tree import Node
 
-MANY = examples(400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+MANY = examples(1200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 SAMPLES = """a|A|ab|true|False|null|22|22.0|2.2e1|1e999|-0|10.0.0.1|10.0.0.256|2001:db8::1|a b||\\u0061|{"a":1}
 2026-10-31T23:10:00Z|2026-10-31T23:10:00+02:00""".replace("\n", "|").split("|")
@@ -140,7 +140,7 @@ def case(draw: st.DrawFn, fields: list[str], records: st.SearchStrategy[Any]) ->
     condition = draw(st.sampled_from(CONDITIONS))
     definition = {"a": lines.selection(draw), "b": lines.selection(draw), "condition": condition}
     problems = Problems()
-    tree = detection(definition, {}, problems)
+    tree = detection(definition, {}, problems).tree
     assume(not problems.found)
     return tree, given_records
 
@@ -149,6 +149,8 @@ def check(tree: Node, world: World, connection: duckdb.DuckDBPyConnection) -> No
     answer = found(tree, world, connection)
     event(f"exact: {answer.exact}, found: {bool(answer.predicate)}")
     answer.check()
+    if world.batches:
+        assert dispatched(tree, world) == answer.predicate, "the dispatch finds something else than the rule"
 
 
 @given(case(FIELDS, RECORD | VALUE))

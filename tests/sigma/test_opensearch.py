@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from siem.parsing import Registry
-from siem.schema import ANY_JSON, Clause, DatasetFields
+from siem.schema import ANY_JSON, Clause, DatasetFields, Entry, Extension, Joined, Path
 from siem.sigma import clause, projected_leaves
 from siem.sigma.automaton import Automaton, TooComplex
 from siem.sigma.detection import detection
@@ -55,13 +55,21 @@ def clause_of(selection: str, fields: DatasetFields) -> Clause:
     given = yaml.safe_load(selection)
     problems = Problems()
     definition = given if isinstance(given, dict) and "condition" in given else {"s": given, "condition": "s"}
-    tree = detection(definition, {}, problems)
+    tree = detection(definition, {}, problems).tree
     assert not problems.found
     return clause(tree, fields)
 
 
 NUMBER = r"\-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+\-]?[0-9]+)?"
 OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+DERIVED = DatasetFields(
+    "aws.waf",
+    aliases={
+        "c-uri-extension": Extension("url.path"),
+        "cs-uri-query": Joined((("", "url.path"), ("?", "url.query"))),
+        "cs-cookie": Entry(Path("aws.waf", "httpRequest.headers", "aws.waf", ""), "name", "value", "cookie"),
+    },
+)
 FRACTION = r"\-?[0-9]+[.e][0-9e.+\-]+"
 EXACT = [
     ("{eventName: CreateUser}", term("event.action", "createuser")),
@@ -200,6 +208,30 @@ class TestShapes:
         assert (given.exact, given.fields) == (True, {"userName|10", "a"})
         document = {"userName": "Bob", "a": {"b": 1}, "other": "x"}
         assert projected_leaves(document, given.fields) == {"siem.leaves": ['a|={"b":1}', "userName|10=Bob"]}
+
+    @pytest.mark.parametrize(
+        ("selection", "needed"),
+        [
+            ("{c-uri-extension: [PHP, 'a*']}", some(wildcard("url.path", "*.php"), wildcard("url.path", "*.a*"))),
+            ("{c-uri-extension|re: '^a$'}", exists("url.path")),
+            (
+                r"{cs-uri-query|contains: 'a\?login'}",
+                {
+                    "bool": {
+                        "filter": [
+                            exists("url.path"),
+                            some(wildcard("url.path", "*login*"), wildcard("url.query", "*login*")),
+                        ]
+                    }
+                },
+            ),
+            ("{cs-uri-query|re: x}", exists("url.path")),
+            ("{cs-cookie|startswith: Session}", prefix("siem.leaves", "httprequest.headers.value=session")),
+        ],
+    )
+    def test_of_what_is_derived(self, registry: Registry, selection: str, needed: dict[str, Any]) -> None:
+        given = clause_of(selection, DERIVED)
+        assert (given.query, given.exact) == (needed, False)
 
     def test_text_of_rules_is_only_a_value(self, registry: Registry) -> None:
         hostile = '"}},{"match_all":{}} OR * /.*/ \\" é\n'

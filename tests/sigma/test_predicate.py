@@ -11,7 +11,7 @@ import pytest
 from siem.parsing import Registry
 from siem.schema import ANY_JSON, decoded
 from siem.sigma import KEYWORDS, Dispatch, Rule, compiled, load_rules, projected
-from siem.sigma.dispatch import required
+from siem.sigma.gates import required
 from siem.sigma.tree import And, Leaf, Not, Or, Text, Wild
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siem.sigma.record import fold
+from siem.schema import fold
 from siem.sigma.regex import FOLDED, Unsupported, compiled, re2, searching
 
 EVERY = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]

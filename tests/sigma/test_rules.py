@@ -141,8 +141,6 @@ def test_rules_that_are_refused_are_withheld_by_the_keys_that_they_would_have(tm
     ("text", "line", "message"),
     [
         ("- a\n- b\n", 1, "not a rule"),
-        ("title: T\ncorrelation:\n  type: event_count\n", 2, "correlation rules are not supported yet"),
-        ("title: T\nlogsource: {product: aws}\nfilter:\n  rules: any\n", 3, "filters are not supported yet"),
         ("action: global\ntitle: T\n", 1, "`action` documents"),
         ("title: T\ndetection:\n  s: {f: x}\n  condition: s\n", 1, "must have a logsource"),
         ("title: T\nlogsource: {product: aws}\n", 1, "must have a detection"),

@@ -95,7 +95,7 @@ def test_a_dataset_is_no_way_out_of_the_folder(tmp_path: Path) -> None:
     store = EmbeddedStore(tmp_path / "store")
     one = delivery("a")
     odd = "../../../x/'%"
-    put(store, (one, Parsed(odd, DocumentBatch(odd, flows(one, 2).documents))))
+    put(store, (one, Parsed(odd, DocumentBatch(odd, flows(one, 2).given))))
     (path,) = tmp_path.rglob("*.parquet")
     assert path.is_relative_to(tmp_path / "store" / "events")
     assert len(ids(store, odd)) == 2

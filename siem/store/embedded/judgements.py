@@ -5,24 +5,32 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, islice
 
+from siem.schema import fold
 from siem.store.contract import MERGED, Again, Alert, Judged, Settle, Signal
 from siem.store.embedded.objects import THESE
 from siem.store.embedded.times import micros, moment
 
-SIGNAL = "rule_id, event_id, timestamp, object, dataset, fingerprint, grouping"
-ALERT = "id, rule_id, title, level, tags, grouping, first, last, count, events, state, merged_into"
+SIGNAL = 'rule_id, event_id, timestamp, object, dataset, fingerprint, grouping, about, part, matched, "values"'
+ALERT = "id, rule_id, title, level, tags, grouping, about, first, last, count, events, state, merged_into"
 NEWEST_FIRST = "ORDER BY last DESC, first DESC, id"
 
 Groups = set[tuple[str, str]]
 """Rules, and groups of theirs as `grouping` has them."""
+
+TOGETHER = 500
+"""Groups of a rule that are settled at a time."""
 
 
 def mark(connection: sqlite3.Connection, judged: Judged, settle: Settle) -> set[str]:
     """See `Store.mark`; inside a transaction that nobody else can write in."""
     touched = _taken_back(connection, judged.again) if judged.again else set()
     touched |= _put_signals(connection, judged.signals)
-    changed = set[str]().union(*[_settled(connection, rule, group, settle) for rule, group in sorted(touched)])
+    changed: set[str] = set()
+    for rule, of_rule in groupby(sorted(touched), key=lambda pair: pair[0]):
+        while groups := [group for _, group in islice(of_rule, TOGETHER)]:
+            changed |= _settled(connection, rule, groups, settle)
     connection.executemany("INSERT OR IGNORE INTO owed VALUES (?, ?)", judged.owed)
     connection.executemany("DELETE FROM owed WHERE rule_id = ? AND object = ?", judged.paid)
     connection.executemany(
@@ -45,15 +53,18 @@ def owed(connection: sqlite3.Connection, dataset: str) -> dict[str, list[str]]:
     return found
 
 
-def signals(connection: sqlite3.Connection, rule_id: str, group: str) -> list[Signal]:
+def signals(connection: sqlite3.Connection, rule_id: str, groups: Iterable[str]) -> list[Signal]:
+    """Of these groups, in order of time."""
     found = connection.execute(
-        f"SELECT {SIGNAL} FROM signals WHERE rule_id = ? AND grouping = ? ORDER BY timestamp, event_id",
-        (rule_id, group),
+        f"SELECT {SIGNAL} FROM signals WHERE rule_id = ? AND grouping IN {THESE} ORDER BY timestamp, event_id, part",
+        (rule_id, json.dumps(list(groups))),
     )
-    fields: dict[str, str] = json.loads(group)
     return [
-        Signal(rule, event, moment(time), object_, dataset, fingerprint, fields)
-        for rule, event, time, object_, dataset, fingerprint, _ in found
+        Signal(
+            *(rule, event, moment(time), object_, dataset, fingerprint, json.loads(about)),
+            *(matched, json.loads(values)),
+        )
+        for rule, event, time, object_, dataset, fingerprint, _, about, _, matched, values in found
     ]
 
 
@@ -63,7 +74,7 @@ def alerts(connection: sqlite3.Connection, merged: bool) -> list[Alert]:
 
 def grouping(group: Mapping[str, str]) -> str:
     """A group as text that is the same for the same group."""
-    return json.dumps(dict(group), sort_keys=True)
+    return json.dumps({name: fold(value) for name, value in group.items()}, sort_keys=True)
 
 
 def _taken_back(connection: sqlite3.Connection, what: Again) -> Groups:
@@ -86,25 +97,32 @@ def _put_signals(connection: sqlite3.Connection, signals: Iterable[Signal]) -> G
     """A signal that is there already takes the newer fingerprint and group, and leaves the older group."""
     touched: Groups = set()
     for signal in signals:
-        key, group = (signal.rule_id, signal.event_id, micros(signal.timestamp)), grouping(signal.group)
+        group = grouping(signal.group)
+        part = json.dumps([signal.matched, group]) if signal.matched else ""
+        key = (signal.rule_id, signal.event_id, micros(signal.timestamp), part)
         touched.add((signal.rule_id, group))
         touched.update(
             connection.execute(
-                "SELECT rule_id, grouping FROM signals WHERE rule_id = ? AND event_id = ? AND timestamp = ?", key
+                "SELECT rule_id, grouping FROM signals"
+                " WHERE rule_id = ? AND event_id = ? AND timestamp = ? AND part = ?",
+                key,
             )
         )
         connection.execute(
-            f"INSERT INTO signals ({SIGNAL}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " fingerprint = excluded.fingerprint, grouping = excluded.grouping",
-            (*key, signal.object, signal.dataset, signal.fingerprint, group),
+            f"INSERT OR REPLACE INTO signals ({SIGNAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(*key[:3], signal.object, signal.dataset, signal.fingerprint, group, json.dumps(dict(signal.group))),
+                *(part, signal.matched, json.dumps({name: list(texts) for name, texts in signal.values.items()})),
+            ),
         )
     return touched
 
 
-def _settled(connection: sqlite3.Connection, rule_id: str, group: str, settle: Settle) -> set[str]:
-    """Bring the alerts of a rule and group in line with its signals; ids of those that are new or of another count."""
-    standing = {alert.id: alert for alert in _alerts(connection, "WHERE rule_id = ? AND grouping = ?", rule_id, group)}
-    wanted = settle(rule_id, signals(connection, rule_id, group), list(standing.values()))
+def _settled(connection: sqlite3.Connection, rule_id: str, groups: Sequence[str], settle: Settle) -> set[str]:
+    """Bring the alerts of a rule's groups in line with its signals; ids of those that are new or of another count."""
+    where = f"WHERE rule_id = ? AND grouping IN {THESE}"
+    standing = {alert.id: alert for alert in _alerts(connection, where, rule_id, json.dumps(list(groups)))}
+    wanted = settle(rule_id, signals(connection, rule_id, groups), list(standing.values()))
     gone = standing.keys() - {alert.id for alert in wanted}
     connection.execute(f"DELETE FROM alerts WHERE id IN {THESE}", (json.dumps(list(gone)),))
     _put_alerts(connection, [alert for alert in wanted if standing.get(alert.id) != alert])
@@ -114,10 +132,11 @@ def _settled(connection: sqlite3.Connection, rule_id: str, group: str, settle: S
 
 def _put_alerts(connection: sqlite3.Connection, alerts: Sequence[Alert]) -> None:
     connection.executemany(
-        f"INSERT OR REPLACE INTO alerts ({ALERT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO alerts ({ALERT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                *(a.id, a.rule_id, a.title, a.level, json.dumps(list(a.tags)), grouping(a.group)),
+                *(a.id, a.rule_id, a.title, a.level, json.dumps(list(a.tags))),
+                *(grouping(a.group), json.dumps(dict(a.group))),
                 *(micros(a.first), micros(a.last), a.count, json.dumps(list(a.events)), a.state, a.merged_into),
             )
             for a in alerts
@@ -128,10 +147,10 @@ def _put_alerts(connection: sqlite3.Connection, alerts: Sequence[Alert]) -> None
 def _alerts(connection: sqlite3.Connection, where: str, *values: object) -> list[Alert]:
     return [
         Alert(
-            *(id_, rule, title, level, tuple(json.loads(tags)), json.loads(group)),
+            *(id_, rule, title, level, tuple(json.loads(tags)), json.loads(about)),
             *(moment(first), moment(last), count, tuple(json.loads(events)), state, merged_into),
         )
-        for id_, rule, title, level, tags, group, first, last, count, events, state, merged_into in connection.execute(
-            f"SELECT {ALERT} FROM alerts {where} {NEWEST_FIRST}", values
+        for id_, rule, title, level, tags, _, about, first, last, count, events, state, merged_into in (
+            connection.execute(f"SELECT {ALERT} FROM alerts {where} {NEWEST_FIRST}", values)
         )
     ]

@@ -13,7 +13,7 @@ from siem.errors import ConfigError
 APPLICATION = 0x48494E4F
 """`PRAGMA application_id`: tells our file from any other SQLite file."""
 
-VERSION = 2
+VERSION = 3
 """`PRAGMA user_version`: raise it with every change of the tables."""
 
 TABLES = """
@@ -50,13 +50,17 @@ CREATE TABLE rejects (
 CREATE INDEX rejects_by_object ON rejects (object, ordinal);
 CREATE TABLE signals (
     rule_id TEXT NOT NULL, event_id TEXT NOT NULL, timestamp INTEGER NOT NULL, object TEXT NOT NULL,
-    dataset TEXT NOT NULL, fingerprint TEXT NOT NULL, grouping TEXT NOT NULL,
-    PRIMARY KEY (rule_id, event_id, timestamp)
+    dataset TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    grouping TEXT NOT NULL, about TEXT NOT NULL, -- the group: folded, and as it was written
+    part TEXT NOT NULL,                          -- of a correlation: JSON of the rule that matched, and the group
+    matched TEXT NOT NULL, "values" TEXT NOT NULL,
+    PRIMARY KEY (rule_id, event_id, timestamp, part)
 ) WITHOUT ROWID;
 CREATE INDEX signals_by_group ON signals (rule_id, grouping, timestamp);
 CREATE TABLE alerts (
     id TEXT PRIMARY KEY, rule_id TEXT NOT NULL, title TEXT NOT NULL, level TEXT NOT NULL, tags TEXT NOT NULL,
-    grouping TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+    grouping TEXT NOT NULL, about TEXT NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
     events TEXT NOT NULL, state TEXT NOT NULL, merged_into TEXT
 ) WITHOUT ROWID;
 CREATE INDEX alerts_by_group ON alerts (rule_id, grouping);

@@ -145,7 +145,7 @@ class EmbeddedStore:
 
     def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
         with self._reading() as connection:
-            return judgements.signals(connection, rule_id, judgements.grouping(group))
+            return judgements.signals(connection, rule_id, [judgements.grouping(group)])
 
     def alerts(self, merged: bool = False) -> list[Alert]:
         with self._reading() as connection:

@@ -1,0 +1,248 @@
+"""Correlations over what rules matched: which values a match has to carry, its groups, and the episodes in the end.
+
+The window work is `siem.detect.correlating`'s; this module makes parts of matches and names of rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from itertools import islice, product
+from math import isfinite
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from siem.detect.correlating import Correlator, Found
+from siem.schema import fold
+from siem.sigma import Correlation, number
+from siem.sigma.correlation import NUMERIC, Kind
+
+MOST_GROUPS = 1_000
+"""Groups that one event is a part of, by arrays in fields of `group-by`."""
+
+EVIDENCE = 1_000
+"""Event ids that an episode lists."""
+
+Group = tuple[str, ...]
+"""Values of `group-by`, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A rule matched an event. values: of every field that `Correlated.wanted` names, as the event wrote them."""
+
+    rule: str
+    event_id: str
+    time: datetime
+    values: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Firings of a correlation whose windows touch. group: field or alias -> value; events: at most 1,000 ids."""
+
+    rule: Correlation
+    group: Mapping[str, str]
+    first: datetime
+    last: datetime
+    count: int
+    events: Sequence[str]
+
+
+@dataclass
+class Outcome:
+    """left_out: events that had no value to be grouped or counted by."""
+
+    episodes: list[Episode] = field(default_factory=list)
+    left_out: int = 0
+
+
+class _Part(NamedTuple):
+    slot: int
+    group: str
+    time: datetime
+    event: str
+    value: str | None
+    number: float | None
+
+
+SCHEMA = pa.schema(
+    [
+        ("slot", pa.int16()),
+        ("group", pa.string()),
+        ("time", pa.timestamp("us", tz="UTC")),
+        ("event", pa.string()),
+        ("value", pa.string()),
+        ("number", pa.float64()),
+    ]
+)
+
+
+class Correlated:
+    """Correlations, those that others name first, ready to run."""
+
+    def __init__(self, correlations: Sequence[Correlation], silent: Iterable[str] = ()) -> None:
+        """silent: keys of those that only others look at."""
+        self._all = {one.key: one for one in correlations}
+        hidden = frozenset(silent)
+        self.alerting = [one for one in correlations if one.key not in hidden]
+        self._wanted: dict[str, set[str]] = defaultdict(set)
+        for one in correlations:
+            for key in one.rules:
+                self._wanted[key].update([one.field_of(name, key) for name in (*one.group_by, *one.fields)])
+
+    def wanted(self, rule: str) -> frozenset[str]:
+        """The fields of a rule's events that correlations ask for."""
+        return frozenset(self._wanted.get(rule, ()))
+
+    @cached_property
+    def rules(self) -> frozenset[str]:
+        """Keys of all event rules that correlations stand on."""
+        return frozenset().union(*self._rules_of.values())
+
+    def over(self, rule: str) -> list[Correlation]:
+        """The correlations that alert and stand on a rule, through others too."""
+        return [one for one in self.alerting if rule in self.rules_of(one)]
+
+    def rules_of(self, correlation: Correlation) -> frozenset[str]:
+        """Keys of the event rules that a correlation stands on."""
+        return self._rules_of[correlation.key]
+
+    @cached_property
+    def _rules_of(self) -> Mapping[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for one in self._all.values():
+            found[one.key] = frozenset().union(*[found.get(key, frozenset((key,))) for key in one.rules])
+        return found
+
+    def groups(self, correlation: Correlation, seen: Seen) -> dict[Group, Group]:
+        """The groups that an event is in: folded values -> as they were written. None where a value is missing."""
+        found: dict[Group, Group] = {}
+        for fields in self._ways(correlation, seen.rule):
+            found = {**_groups([seen.values.get(name, ()) for name in fields]), **found}
+        return found
+
+    def _ways(self, correlation: Correlation, rule: str) -> Iterator[Group]:
+        """The rule's fields that `group-by` stands for, for every way that leads to the rule."""
+        for key in dict.fromkeys(correlation.rules):
+            if (inner := self._all.get(key)) is None:
+                if key == rule:
+                    yield tuple([correlation.field_of(name, key) for name in correlation.group_by])
+                continue
+            places = [inner.group_by.index(correlation.field_of(name, key)) for name in correlation.group_by]
+            for fields in self._ways(inner, rule):
+                yield tuple([fields[place] for place in places])
+
+    def outcome(self, correlation: Correlation, seen: Sequence[Seen], correlator: Correlator) -> Outcome:
+        """What a correlation finds in all that its rules matched, in order of time."""
+        return _Run(self, self._all, correlator, seen).outcome(correlation)
+
+
+class _Run:
+    """One look at what was seen; what an inner correlation found is kept for all that name it."""
+
+    def __init__(
+        self, owner: Correlated, known: Mapping[str, Correlation], correlator: Correlator, seen: Sequence[Seen]
+    ) -> None:
+        self._owner, self._known, self._correlator = owner, known, correlator
+        self._by_rule: dict[str, list[Seen]] = defaultdict(list)
+        for one in seen:
+            self._by_rule[one.rule].append(one)
+        self._found: dict[str, Found] = {}
+        self._events: dict[str, list[str]] = {}
+        self._left_out: dict[str, int] = {}
+
+    def outcome(self, correlation: Correlation) -> Outcome:
+        episodes = self._of(correlation).episodes.to_pylist()
+        known = {one.event_id: one for key in self._owner.rules_of(correlation) for one in self._by_rule[key]}
+        made = [self._episode(correlation, row, known) for row in episodes]
+        made.sort(key=lambda one: (one.first, one.events[:1]))
+        return Outcome(made, self._left_out[correlation.key])
+
+    def _episode(self, correlation: Correlation, row: Mapping[str, Any], known: Mapping[str, Seen]) -> Episode:
+        """A row of `Found.episodes`; in place of inner episodes their events."""
+        events = self._expanded(row["events"])
+        times = [known[event].time for event in events]
+        folded: Group = tuple(json.loads(row["group"])) if correlation.group_by else ()
+        first = known[events[0]]
+        written = self._owner.groups(correlation, first).get(folded, folded)
+        count = row["count"] if events == row["events"] else len(events)
+        return Episode(
+            correlation,
+            dict(zip(correlation.group_by, written, strict=True)),
+            min(times[0], row["first"]),
+            row["last"],
+            count,
+            events[:EVIDENCE],
+        )
+
+    def _expanded(self, events: Iterable[str]) -> list[str]:
+        """Ids of events, in the order in which they are seen first."""
+        return list(dict.fromkeys([event for id_ in events for event in self._events.get(id_, (id_,))]))
+
+    def _of(self, correlation: Correlation) -> Found:
+        if correlation.key not in self._found:
+            parts = list(self._parts(correlation))
+            columns = list(zip(*parts, strict=True)) if parts else [()] * len(SCHEMA)
+            table = pa.table([pa.array(column, of.type) for column, of in zip(columns, SCHEMA, strict=True)], SCHEMA)
+            found = self._found[correlation.key] = self._correlator.found(correlation, table)
+            for row in found.episodes.select(["id", "events"]).to_pylist():
+                self._events[row["id"]] = self._expanded(row["events"])
+        return self._found[correlation.key]
+
+    def _parts(self, correlation: Correlation) -> Iterator[_Part]:
+        self._left_out[correlation.key] = 0
+        for slot, key in enumerate(correlation.rules):
+            if (inner := self._known.get(key)) is not None:
+                yield from self._firings(correlation, slot, inner)
+                continue
+            for seen in self._by_rule[key]:
+                parts = list(self._of_event(correlation, slot, seen))
+                self._left_out[correlation.key] += not parts
+                yield from parts
+
+    def _firings(self, correlation: Correlation, slot: int, inner: Correlation) -> Iterator[_Part]:
+        places = [inner.group_by.index(correlation.field_of(name, inner.key)) for name in correlation.group_by]
+        for row in self._of(inner).firings.to_pylist():
+            values = json.loads(row["group"]) if inner.group_by else []
+            group = _text([values[place] for place in places])
+            yield _Part(slot, group, row["time"], row["event"], None, None)
+
+    def _of_event(self, correlation: Correlation, slot: int, seen: Seen) -> Iterator[_Part]:
+        fields = [correlation.field_of(name, seen.rule) for name in correlation.group_by]
+        for group in _groups([seen.values.get(name, ()) for name in fields]):
+            for value, figure in _values(correlation, seen):
+                yield _Part(slot, _text(group), seen.time, seen.event_id, value, figure)
+
+
+def _groups(values: Iterable[Sequence[str]]) -> dict[Group, Group]:
+    """Folded -> written, of every combination."""
+    return {tuple(map(fold, chosen)): chosen for chosen in islice(product(*values), MOST_GROUPS)}
+
+
+def _text(group: Sequence[str]) -> str:
+    return json.dumps(list(group)) if group else ""
+
+
+def _values(correlation: Correlation, seen: Seen) -> Iterator[tuple[str | None, float | None]]:
+    """What is counted of an event: combinations of texts, or numbers; once nothing, where nothing is asked for."""
+    texts = [seen.values.get(correlation.field_of(name, seen.rule), ()) for name in correlation.fields]
+    if correlation.kind is Kind.VALUE_COUNT:
+        yield from ((_text(combination), None) for combination in _groups(texts))
+    elif correlation.kind in NUMERIC:
+        figures = [number(text) for text in texts[0]]
+        yield from ((None, float(one)) for one in figures if one is not None and _is_finite(one))
+    else:
+        yield None, None
+
+
+def _is_finite(figure: float) -> bool:
+    try:
+        return isfinite(figure)
+    except OverflowError:  # an integer beyond all doubles
+        return False

@@ -1,0 +1,66 @@
+"""Hits to signals, and signals to the alerts that shall stand: of rules by themselves, and of correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from siem.detect.alerts import correlation_alerts, folded, group_of, rule_alerts, succeeded
+from siem.detect.correlated import Correlated, Seen
+from siem.detect.correlating import Correlator
+from siem.detect.sources import Sources
+from siem.sigma import Correlation, Reader, Rule, RuleSet
+from siem.store.contract import Alert, Hit, Signal
+
+
+class Judgement:
+    """What a rule set makes of hits."""
+
+    def __init__(self, rules: RuleSet, sources: Sources) -> None:
+        self._rules = {rule.key: rule for rule in rules.rules}
+        self._silent = rules.silent
+        self._correlated = Correlated(rules.correlations, rules.silent)
+        self._correlations = {one.key: one for one in self._correlated.alerting}
+        self._readers = {dataset: Reader(fields) for dataset, fields in sources.fields.items()}
+        self._correlator = Correlator()
+
+    def takers(self, rule: Rule) -> tuple[str, ...]:
+        """Keys of what a rule's hits become signals of: itself, unless it is silent, and correlations."""
+        own = () if rule.key in self._silent else (rule.key,)
+        return (*own, *[one.key for one in self._correlated.over(rule.key)])
+
+    def signals(self, rule: Rule, hit: Hit) -> Iterator[Signal]:
+        """The signals of a hit: one for the rule itself, one for each group of each correlation that stands on it."""
+        document = hit.document or {}
+        if rule.key not in self._silent:
+            yield self._signal(rule, hit, group_of(rule, document))
+        over = self._correlated.over(rule.key)
+        if not over:
+            return
+        read = self._readers[hit.dataset]
+        values = {name: read.texts(name, document) for name in self._correlated.wanted(rule.key)}
+        seen = Seen(rule.key, hit.event_id, hit.timestamp, values)
+        for one in over:
+            for group in self._correlated.groups(one, seen).values():
+                about = dict(zip(one.group_by, group, strict=True))
+                yield self._signal(one, hit, about, rule.key, values)
+
+    def _signal(
+        self, taker: Rule | Correlation, hit: Hit, group: dict[str, str], matched: str = "", values: Any = None
+    ) -> Signal:
+        place = (hit.event_id, hit.timestamp, hit.object, hit.dataset)
+        return Signal(taker.key, *place, taker.fingerprint, group, matched, values or {})
+
+    def settled(self, key: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert]:
+        """See `siem.store.contract.Settle`."""
+        if key in self._rules:
+            return succeeded(rule_alerts(self._rules[key], signals), standing)
+        seen = {(one.matched, one.event_id, one.timestamp): one for one in signals}
+        outcome = self._correlated.outcome(
+            self._correlations[key],
+            [Seen(one.matched, one.event_id, one.timestamp, one.values) for one in seen.values()],
+            self._correlator,
+        )
+        asked = {folded(one.group) for one in signals}  # an event can be in groups that nobody asked for
+        made = [alert for alert in correlation_alerts(outcome.episodes) if folded(alert.group) in asked]
+        return succeeded(made, standing)

@@ -1,0 +1,203 @@
+"""Rule files to rules that can be run: each document read by its kind, filters added, correlations bound to rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from siem.errors import ContentError
+from siem.sigma import binding
+from siem.sigma.correlation import Correlation
+from siem.sigma.correlation_reading import correlation
+from siem.sigma.documents import Document, documents, rule_files
+from siem.sigma.filters import event_filter, filtered, negates
+from siem.sigma.head import Head, key_of, names_of
+from siem.sigma.modifiers import Lists
+from siem.sigma.piped import piped
+from siem.sigma.pipeline import Pipeline
+from siem.sigma.problem import Problem, Problems
+from siem.sigma.rule import TOO_DEEP, Filter, Rule, event_rule
+
+NO_LISTS: Lists = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """rules, correlations: those that can be run, a correlation behind those that it names.
+
+    refused: why the others cannot, with file and line, in order of the files.
+    withheld: the keys of those others, as far as their files can be read.
+    doubts: what is allowed and yet perhaps not meant, with file and line.
+    """
+
+    rules: tuple[Rule, ...]
+    refused: tuple[ContentError, ...] = ()
+    withheld: frozenset[str] = frozenset()
+    correlations: tuple[Correlation, ...] = ()
+    doubts: tuple[ContentError, ...] = ()
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Keys of rules and correlations that raise no alerts of their own, because correlations name them."""
+        loud = {key for one in self.correlations if one.generate for key in one.rules}
+        return frozenset({key for one in self.correlations for key in one.rules} - loud)
+
+    def called(self, name: str) -> Rule | Correlation | None:
+        """What has this key, id or name; a key before the name of another."""
+        wanted = name.lower()
+        known: list[Rule | Correlation] = [*self.rules, *self.correlations]
+        for place in range(3):
+            for one in known:
+                if ((one.key, one.id, one.name)[place] or "").lower() == wanted:
+                    return one
+        return None
+
+    def alone(self, one: Rule | Correlation) -> RuleSet:
+        """A rule or correlation with all that it stands on, and nothing else; so it alerts."""
+        wanted = {one.key}
+        for above in reversed(self.correlations):
+            wanted.update(above.rules if above.key in wanted else ())
+        rules = tuple([rule for rule in self.rules if rule.key in wanted])
+        return RuleSet(rules, correlations=tuple([above for above in self.correlations if above.key in wanted]))
+
+
+def load_rules(
+    paths: Iterable[Path], lists: Lists = NO_LISTS, pipelines: Sequence[Pipeline] = (), replacing: bool = False
+) -> RuleSet:
+    """The rules of files and folders. What is wrong with one is told completely and disturbs no other.
+
+    lists: values for `|expand`, by the placeholder's name. pipelines: applied to each document in this order.
+    replacing: a file takes the place of one with the same path in an earlier folder, and a rule that of one with the
+    same id there, also where it is refused: what it replaces is not what its authors want in use.
+    """
+    loading = _Loading(lists)
+    files = list(labelled(paths, replacing))
+    given = [(root, document, label) for root, file, label in files for document in documents(file, loading.refused)]
+    newest = {key_of(document, label).lower(): root for root, document, label in given}
+    used = [
+        (document, label)
+        for root, document, label in given
+        if not replacing or newest[key_of(document, label).lower()] == root
+    ]
+    for document, label in piped(used, pipelines, loading.refuse):
+        loading.take(document, label)
+    order = {str(file): place for place, (_, file, _) in enumerate(files)}
+    found = loading.ruleset()
+    return replace(found, refused=tuple(sorted(found.refused, key=lambda one: (order[one.file or ""], one.line or 0))))
+
+
+def labelled(paths: Iterable[Path], replacing: bool) -> Iterator[tuple[int, Path, str]]:
+    """Each file once: which of the paths it is of, and the label that its rules without id and name get.
+
+    replacing: of files with one label the last; else the later ones are labelled with the whole path.
+    """
+    found: dict[str, tuple[int, Path]] = {}
+    seen: set[Path] = set()
+    for root, path in enumerate(paths):
+        for file in rule_files(path):
+            if (real := file.resolve()) in seen:
+                continue
+            seen.add(real)
+            label = file.relative_to(path).as_posix() if file != path else file.name
+            found[file.as_posix() if label in found and not replacing else label] = (root, file)
+    return ((root, file, label) for label, (root, file) in found.items())
+
+
+@dataclass
+class _Loading:
+    """What was read so far. called: id, name or key, in lower case -> the document that has it, and how it went."""
+
+    lists: Lists
+    refused: list[ContentError] = field(default_factory=list)
+    withheld: set[str] = field(default_factory=set)
+    doubts: list[ContentError] = field(default_factory=list)
+    rules: dict[str, Rule] = field(default_factory=dict)
+    filters: dict[str, Filter] = field(default_factory=dict)
+    drafts: dict[str, tuple[Correlation, Document]] = field(default_factory=dict)
+    called: dict[str, Head | ContentError] = field(default_factory=dict)
+
+    def take(self, document: Document, label: str) -> None:
+        """Read a document; nothing of it is kept where anything is wrong with it."""
+        problems = Problems()
+        made: Head | None = None
+        try:
+            made = self._read(document, label, problems)
+        except Problem as problem:
+            problems.found.append(problem)
+        except RecursionError:
+            problems.add(TOO_DEEP)
+        errors = [document.error(problem.message, problem.place) for problem in problems.found]
+        if made is None or errors:
+            self._refused(document, label, errors)
+        else:
+            self._keep(made, document)
+
+    def _read(self, document: Document, label: str, problems: Problems) -> Head:
+        """By the section that only its kind has."""
+        content = document.content
+        if not isinstance(content, dict):
+            raise Problem("not a rule: a document must be a mapping")
+        if "action" in content:
+            raise Problem("`action` documents belong to an older Sigma: write each rule out", ("action",))
+        if "correlation" in content:
+            return correlation(document, label, problems)
+        if "filter" in content:
+            return event_filter(document, label, self.lists, problems)
+        return event_rule(document, label, self.lists, problems)
+
+    def refuse(self, document: Document, label: str, problem: Problem) -> None:
+        self._refused(document, label, [document.error(problem.message, problem.place)])
+
+    def _refused(self, document: Document, label: str, errors: list[ContentError]) -> None:
+        self.refused += errors
+        self.withheld.add(key_of(document, label))
+        for name in names_of(document.content):
+            self.called.setdefault(name.lower(), errors[0])
+
+    def _keep(self, made: Head, document: Document) -> None:
+        """The first of two with one key stays. A name means the first that has it."""
+        if isinstance(first := self.called.get(made.key.lower()), Head) and first.key.lower() == made.key.lower():
+            what = "id" if made.key == made.id else "name"
+            message = f"{what} {made.key} is taken by {first.file}:{first.line}"
+            self.refused.append(ContentError(message, made.file, made.line))
+            return
+        for name in (made.key, *names_of({"name": made.name})):
+            if isinstance(first := self.called.get(name.lower()), Head):
+                message = f"name {name} means {first.file}:{first.line}, which has it too"
+                self.doubts.append(ContentError(message, made.file, made.line))
+            else:
+                self.called[name.lower()] = made
+        match made:
+            case Correlation():
+                self.drafts[made.key] = (made, document)
+            case Filter():
+                self.filters[made.key] = made
+            case Rule():
+                self.rules[made.key] = made
+
+    def ruleset(self) -> RuleSet:
+        rules = {key: filtered(rule, self.filters.values()) for key, rule in self.rules.items()}
+        for one in self.filters.values():
+            self._doubt(one)
+        bound, errors = binding.bound(self.drafts, rules, self.called)
+        self.withheld |= {key for key in self.drafts if key not in bound}
+        withheld = frozenset(self.withheld - rules.keys() - bound.keys())
+        refused = (*self.refused, *errors)
+        return RuleSet(tuple(rules.values()), refused, withheld, tuple(bound.values()), tuple(self.doubts))
+
+    def _doubt(self, one: Filter) -> None:
+        """A filter that keeps only what it describes, or that reaches no rule."""
+
+        def add(message: str) -> None:
+            self.doubts.append(ContentError(message, one.file, one.line))
+
+        if not negates(one.tree):
+            add("the filter's condition has no `not`: its rules match nothing but what it describes")
+        for name in sorted(one.rules or ()):
+            if not isinstance(self.called.get(name), Rule):
+                add(f"the filter names {name}, which is no rule here")
+        for rule in self.rules.values():
+            if one.rules is not None and one.names(rule) and not one.applies(rule):
+                add(f"the filter names {rule.key}, whose log source does not have all that the filter's has")

@@ -1,0 +1,82 @@
+"""`siem rules`: what analysts do with rules."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from siem_command import lines, siem
+
+pytestmark = pytest.mark.slow  # every test starts processes
+
+SHIPPED = "74d66b53-d264-571b-b9cc-0775f0ba95d6"
+RULES = """\
+title: A console login
+name: login
+logsource: {product: aws, service: cloudtrail}
+level: low
+detection: {selection: {eventName: ConsoleLogin}, condition: selection}
+---
+title: Many logins
+name: many
+correlation: {type: event_count, rules: login, group-by: source.ip, timespan: 10m, condition: {gte: 3}}
+level: high
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "login.yml"
+    path.write_text(RULES)
+    return path
+
+
+def test_explain_shows_rules_of_a_file_and_rules_in_use_by_id_or_name(rules: Path) -> None:
+    found = lines(siem("rules", "explain", rules, SHIPPED.upper()))
+    assert [one["type"] for one in found] == ["event", "event_count", "event"]
+    assert found[2]["id"] == SHIPPED
+    shown = siem("rules", "explain", rules, "--format", "table").stdout.decode()
+    for words in ('eventName is "ConsoleLogin"', "event.action", "$p0 = ", "10 minutes, sliding", "only by many"):
+        assert words in shown
+
+
+def test_explain_looks_at_one_dataset_where_one_is_named(rules: Path) -> None:
+    event, _ = lines(siem("rules", "explain", rules, "--dataset", "json"))
+    assert {asked["dataset"] for asked in event["queries"]} == {"json"}
+    assert b"no parser makes" in siem("rules", "explain", rules, "--dataset", "our.log", code=2).stderr
+
+
+def test_explain_says_what_it_cannot_explain(rules: Path, tmp_path: Path) -> None:
+    assert b"no rule in use has this id or name" in siem("rules", "explain", "nobody", code=2).stderr
+    assert b"no form csv" in siem("rules", "explain", rules, "--format", "csv", code=2).stderr
+    bad = tmp_path / "bad.yml"
+    bad.write_text(RULES.replace("condition: selection", "condition: other"))
+    assert b"bad.yml:5: " in siem("rules", "explain", bad, code=3).stderr
+
+
+def test_new_makes_a_rule_that_passes_and_overwrites_nothing(tmp_path: Path) -> None:
+    found = lines(siem("rules", "new", "first", "--dir", "mine", "--correlation", cwd=tmp_path))
+    assert [row["file"] for row in found] == ["mine/first.yml", "mine/first.cases.yml"]
+    assert b"2 rules are good, 0 refused" in siem("rules", "check", "mine", cwd=tmp_path).stderr
+    assert b"4 cases of 2 rules, 0 failed" in siem("rules", "test", "mine", cwd=tmp_path).stderr
+    assert b"is there already" in siem("rules", "new", "first", "--dir", "mine", cwd=tmp_path, code=2).stderr
+    assert b"no parser makes" in siem("rules", "new", "other", "--dataset", "x", cwd=tmp_path, code=2).stderr
+    assert b"a rule is named" in siem("rules", "new", "../up", cwd=tmp_path, code=2).stderr
+
+
+def test_convert_says_how_to_get_what_it_needs(rules: Path) -> None:
+    if not (Path(sys.executable).parent / "sigma").exists():
+        assert b"pip install 'hinomi[convert]'" in siem("rules", "convert", "-t", "lucene", rules, code=3).stderr
+
+
+def test_convert_hands_over_all_arguments_and_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sigma" / "cli").mkdir(parents=True)
+    (tmp_path / "sigma" / "cli" / "main.py").write_text("import sys\ndef main():\n    print(sys.argv)\n    return 7\n")
+    (tmp_path / "sigma_cli-3.1.0.dist-info").mkdir()
+    (tmp_path / "sigma_cli-3.1.0.dist-info" / "METADATA").write_text("Name: sigma-cli\nVersion: 3.1.0\n")
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    done = siem("rules", "convert", "-t", "lucene", "--help", "a b.yml", cwd=tmp_path, code=7)
+    assert done.stdout.decode() == "['sigma', 'convert', '-t', 'lucene', '--help', 'a b.yml']\n"

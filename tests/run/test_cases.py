@@ -1,0 +1,148 @@
+"""Cases of rules and of correlations, and why one that fails does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from siem.detect.sources import Sources
+from siem.parsing import Registry
+from siem.run.cases import cases
+from siem.run.verdicts import Trial, Verdict
+from siem.sigma import load_rules
+
+RULES = """\
+title: Login failed
+name: failed
+logsource: {product: aws, service: cloudtrail}
+detection:
+  selection: {eventName: ConsoleLogin, responseElements.ConsoleLogin: Failure}
+  condition: selection
+---
+title: Traffic was refused
+name: refused
+logsource: {product: aws, service: vpcflow}
+detection: {selection: {action: REJECT}, condition: selection}
+---
+title: Passwords are guessed
+name: guessed
+correlation:
+  type: event_count
+  rules: failed
+  group-by: source.ip
+  timespan: 10m
+  condition: {gte: 3}
+---
+title: From the network to the console
+name: chain
+correlation:
+  type: temporal_ordered
+  rules: [refused, guessed]
+  group-by: source.ip
+  timespan: 1d
+"""
+LOGS = """\
+logs:
+  login: &login
+    eventVersion: "1.11"
+    eventTime: "2026-11-01T02:24:10Z"
+    eventName: ConsoleLogin
+    sourceIPAddress: 203.0.113.9
+    responseElements: {ConsoleLogin: Failure}
+  flow: &flow |
+    version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status
+    2 123456789012 eni-1 203.0.113.9 10.0.0.1 4444 22 6 1 40 1793498400 1793498460 REJECT OK
+"""
+
+
+@pytest.fixture(scope="module")
+def sources(registry: Registry) -> Sources:
+    return Sources.of(registry)
+
+
+def verdicts(tmp_path: Path, registry: Registry, sources: Sources, text: str) -> list[Verdict]:
+    (tmp_path / "r.yml").write_text(RULES)
+    (tmp_path / "r.cases.yml").write_text(LOGS + "cases:\n" + text)
+    found, problems = cases(load_rules([tmp_path / "r.yml"]), sources)
+    assert problems == []
+    trial = Trial(registry, sources)
+    return [trial.verdict(case) for case in found]
+
+
+GOOD = """\
+- {rule: failed, match: true, log: *login}
+- {rule: guessed, match: true, log: [*login, *login, *login]}
+- {rule: guessed, match: false, log: [*login, *login]}
+- rule: chain
+  match: true
+  logs:
+  - {dataset: aws.vpcflow, log: *flow}
+  - {dataset: aws.cloudtrail, log: [*login, *login, *login]}
+- rule: chain
+  match: false
+  logs: [{dataset: aws.cloudtrail, log: [*login, *login, *login]}]
+"""
+
+
+def test_cases_of_correlations_run_over_several_records_and_datasets(
+    tmp_path: Path, registry: Registry, sources: Sources
+) -> None:
+    found = verdicts(tmp_path, registry, sources, GOOD)
+    assert [verdict.why for verdict in found] == [""] * 5
+    assert [verdict.matched for verdict in found] == [True, True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ("{rule: failed, match: false, log: *login}", 'selection: eventName is "ConsoleLogin": the record has'),
+        (
+            "{rule: failed, match: true, log: [*login, {<<: *login, eventName: GetUser}]}",
+            "",
+        ),
+        (
+            "{rule: failed, match: true, log: [{<<: *login, eventName: Other}, {<<: *login, responseElements: null}]}",
+            'record 1: selection: eventName is "ConsoleLogin": the record has "Other"; '
+            'record 2: selection: responseElements.ConsoleLogin is "Failure": the record has none',
+        ),
+        ("{rule: guessed, match: true, log: [*login, *login]}", "does not; Login failed matches 2 events"),
+        ("{rule: guessed, match: false, log: [*login, *login, *login]}", "an episode source.ip=203.0.113.9 of 3 event"),
+        (
+            "{rule: guessed, match: true, log: {<<: *login, eventName: Other}}",
+            'matches 0 events; selection: eventName is "ConsoleLogin": the record has "Other"',
+        ),
+        (
+            "{rule: guessed, match: true, log: {<<: *login, sourceIPAddress: AWS Internal}}",
+            "1 events without the values that it groups or counts by are left out",
+        ),
+        ("{rule: failed, match: true, log: {eventVersion: 7}}", "the log came to no event: "),
+        ("{rule: refused, match: true, logs: [{dataset: aws.cloudtrail, log: *login}]}", "no log is of a dataset that"),
+    ],
+)
+def test_why_a_case_fails(tmp_path: Path, registry: Registry, sources: Sources, case: str, why: str) -> None:
+    (verdict,) = verdicts(tmp_path, registry, sources, f"- {case}\n")
+    assert why in verdict.why
+    assert verdict.ok == (not why)
+
+
+@pytest.mark.parametrize(
+    ("case", "problem"),
+    [
+        ("{rule: chain, match: true, log: *login}", "`dataset:` must be one of aws.cloudtrail, aws.vpcflow"),
+        ("{rule: chain, match: true, logs: []}", "`logs:` must be a list"),
+        ("{rule: chain, match: true, logs: [{dataset: aws.vpcflow}]}", "`logs:` must be a list"),
+        ("{rule: chain, match: true, logs: [], log: x}", "needs `name`, `match: true|false` and `log` (or `logs`)"),
+        ("{rule: failed, match: 1, log: x}", "needs `name`"),
+        ("{rule: failed, match: true, log: x, more: 1}", "unknown key more"),
+        ("{rule: other, match: true, log: x}", "`rule:` must name one"),
+        ("{match: true, log: x}", "`rule:` must name one"),
+    ],
+)
+def test_a_case_that_cannot_be_read_is_told(tmp_path: Path, sources: Sources, case: str, problem: str) -> None:
+    (tmp_path / "r.yml").write_text(RULES)
+    (tmp_path / "r.cases.yml").write_text(f"{LOGS}cases:\n- {case}\n")
+    found, (error,) = cases(load_rules([tmp_path / "r.yml"]), sources)
+    assert found == []
+    assert problem in error.message
+    assert error.file == str(tmp_path / "r.cases.yml")
