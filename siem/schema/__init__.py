@@ -3,9 +3,10 @@
 from siem.schema.arrow import CODED, arrow_type, suits
 from siem.schema.fields import BY_NAME, FIELDS, ORDER, Field, Kind
 from siem.schema.folding import fold
+from siem.schema.leaves import LEAVES, OVERSIZE, additions
 from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
-from siem.schema.query import Query
+from siem.schema.query import Clause, Query
 from siem.schema.resolve import (
     ANY_JSON,
     Alias,
@@ -18,15 +19,18 @@ from siem.schema.resolve import (
     Path,
     Source,
 )
-from siem.schema.written import Written, decoded
+from siem.schema.written import Written, decoded, scalar_text
 
 __all__ = [
     "ANY_JSON",
     "BY_NAME",
     "CODED",
     "FIELDS",
+    "LEAVES",
     "ORDER",
+    "OVERSIZE",
     "Alias",
+    "Clause",
     "Column",
     "DatasetFields",
     "Derived",
@@ -42,8 +46,10 @@ __all__ = [
     "Source",
     "SourceObject",
     "Written",
+    "additions",
     "arrow_type",
     "decoded",
     "fold",
+    "scalar_text",
     "suits",
 ]

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from siem.schema.fields import FIELDS, Field, Kind
-
-LONGEST = 8191
-"""UTF-16 units of a value that an index keeps: three bytes each stay below Lucene's 32,766 bytes of a term."""
+from siem.schema.fields import BY_NAME, FIELDS, Field, Kind
+from siem.schema.leaves import LEAVES, LONGEST, OVERSIZE, TEXTS
+from siem.schema.resolve import DatasetFields
 
 FOLDED = {"type": "keyword", "normalizer": "lc", "ignore_above": LONGEST}
-"""Text as Sigma compares it, without case. The index must define the normalizer `lc` (lowercase)."""
+"""Text as Sigma compares it, without case. The index must define the normalizer `lc`, see `ANALYSIS`."""
 
 EXACT = {"type": "keyword", "ignore_above": LONGEST}
 """Text as people see it: what is grouped by and displayed."""
+
+ANALYSIS = {"normalizer": {"lc": {"type": "custom", "filter": ["lowercase"]}}}
+"""`settings.analysis` of every index and component template that uses the mapping."""
 
 TYPES: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: FOLDED,
@@ -26,17 +28,35 @@ TYPES: dict[Kind, dict[str, Any]] = {
     Kind.DATE: {"type": "date"},
 }
 
+RECORD = {"type": "object", "enabled": False}
+"""A record as AWS wrote it: kept, not looked into; `siem.leaves` has what it says."""
+
+
+def index(fields: DatasetFields) -> dict[str, Any]:
+    """Analysis and mapping of an index that holds events of a dataset: what the emitter counts on."""
+    tree = properties() if fields.dataset else {}
+    put(tree, LEAVES, dict(FOLDED))
+    put(tree, OVERSIZE, dict(EXACT))
+    if fields.dataset:
+        put(tree, fields.dataset, dict(RECORD))
+    mappings = {"dynamic": False, "date_detection": False, "properties": tree}
+    return {"settings": {"analysis": ANALYSIS}, "mappings": mappings}
+
 
 def properties() -> dict[str, Any]:
     """`mappings.properties` of every field in the table, nested by the dots of the names."""
     tree: dict[str, Any] = {}
     for field in FIELDS:
-        *parents, leaf = field.name.split(".")
-        below = tree
-        for parent in parents:
-            below = below.setdefault(parent, {"properties": {}})["properties"]
-        below[leaf] = mapped(field)
+        put(tree, field.name, mapped(field))
     return tree
+
+
+def put(tree: dict[str, Any], name: str, mapping: dict[str, Any]) -> None:
+    *parents, leaf = name.split(".")
+    below = tree
+    for parent in parents:
+        below = below.setdefault(parent, {"properties": {}})["properties"]
+    below[leaf] = mapping
 
 
 def mapped(field: Field) -> dict[str, Any]:
@@ -44,6 +64,17 @@ def mapped(field: Field) -> dict[str, Any]:
     subfields = {}
     if field.kind is Kind.IP:
         subfields["kw"] = dict(FOLDED)
-    if field.shown and field.kind in (Kind.TEXT, Kind.IP):
+    if field.shown and field.kind in TEXTS:
         subfields["raw"] = dict(EXACT)
     return TYPES[field.kind] | ({"fields": subfields} if subfields else {})
+
+
+def folded_name(name: str) -> str:
+    """Where a text or address is indexed without case."""
+    return f"{name}.kw" if BY_NAME[name].kind is Kind.IP else name
+
+
+def cased_name(name: str) -> str | None:
+    """Where a text or address is indexed with its case."""
+    field = BY_NAME[name]
+    return f"{name}.raw" if field.shown and field.kind in TEXTS else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -22,3 +23,25 @@ class Query:
     parameters: Mapping[str, object] = field(default_factory=dict)
     columns: frozenset[str] = frozenset()
     exact: bool = True
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A rule's condition for one dataset in OpenSearch's query DSL, over an index as `mapping.index` describes it.
+
+    It speaks of documents without `siem.oversize`; those that have it are left to the predicate.
+
+    dataset: whose events it is for; "" for records of no dataset.
+    query: for filter context; it names no inner clauses, and text from rules stands in it as JSON values only.
+    fields: keys of the document that the predicate reads, one that ends in `*` all that begin so; of records of no
+    dataset the columns that `record.projected` has to supply. A node that filters `_source` rewrites the numbers of
+    records (1.50 becomes 1.5, 2e1 becomes 20.0): where a record is among the fields, take the whole `_source`.
+    exact: False: it may find too much (never too little), and the predicate has to judge each hit's document.
+    size: clauses that it counts against the node's limit for a search (1,024, over all rules of the search).
+    """
+
+    dataset: str
+    query: Mapping[str, Any]
+    fields: frozenset[str] = frozenset()
+    exact: bool = True
+    size: int = 1

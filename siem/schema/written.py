@@ -24,3 +24,12 @@ def decoded(text: bytes | str) -> Any:
         RecursionError: about a thousand levels.
     """
     return _decoder.decode(text)
+
+
+def scalar_text(value: Any) -> str:
+    """A scalar as rules read it: numbers as they were written, booleans `true` and `false`."""
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    return value if isinstance(value, str) else repr(value)

@@ -10,9 +10,10 @@ from siem.sigma.lists import load_lists
 from siem.sigma.loading import RuleSet, load_rules
 from siem.sigma.logsources import datasets_of
 from siem.sigma.modifiers import Lists
+from siem.sigma.opensearch import clause
 from siem.sigma.pipeline import load_pipelines
 from siem.sigma.predicate import compiled, number, time_of
-from siem.sigma.record import KEYWORDS, Reader, projected
+from siem.sigma.record import KEYWORDS, Reader, projected, projected_leaves
 from siem.sigma.rule import Filter, Rule
 from siem.sigma.tracing import reasons
 
@@ -28,6 +29,7 @@ __all__ = [
     "Refused",
     "Rule",
     "RuleSet",
+    "clause",
     "compiled",
     "datasets_of",
     "load_lists",
@@ -35,6 +37,7 @@ __all__ = [
     "load_rules",
     "number",
     "projected",
+    "projected_leaves",
     "query",
     "reasons",
     "rule_files",

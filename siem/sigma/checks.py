@@ -8,7 +8,8 @@ from ipaddress import IPv4Network
 
 from siem.schema import Kind, fold
 from siem.sigma import regex
-from siem.sigma.sql import NEVER, Bounds, Parameters, Sql, sql
+from siem.sigma.bounds import Bounds
+from siem.sigma.sql import NEVER, Parameters, Sql, at_most, sql
 from siem.sigma.tree import Cidr, Compare, Exists, FieldRef, Number, Regex, Test, Text, TimePart, Wild, spelled
 
 ELEMENT, OTHER = '"|value"', '"|other"'
@@ -53,7 +54,7 @@ class Operand:
         return sql("({} IS NOT NULL)", self.sql)
 
 
-def holds(operand: Operand, test: Test, parameter: Parameters) -> Bounds:
+def holds(operand: Operand, test: Test, parameter: Parameters) -> Bounds[Sql]:
     """The test of a value that may be null, which passes none."""
     match test:
         case Exists():
@@ -79,10 +80,10 @@ def surely(condition: Sql) -> Sql:
     return sql("coalesce({}, FALSE)", condition)
 
 
-def text(operand: Operand, test: Text, parameter: Parameters) -> Bounds:
+def text(operand: Operand, test: Text, parameter: Parameters) -> Bounds[Sql]:
     written = operand.text
     if written is None:
-        return Bounds.at_most(operand.present)
+        return at_most(operand.present)
     read = written if test.cased else sql("lower({})", written)
     parts = [part if isinstance(part, Wild) or test.cased else fold(part) for part in test.parts]
     if parts == [Wild.ANY]:
@@ -114,14 +115,14 @@ def like(parts: list[str | Wild]) -> str:
     )
 
 
-def expression(operand: Operand, pattern: str | None, parameter: Parameters) -> Bounds:
+def expression(operand: Operand, pattern: str | None, parameter: Parameters) -> Bounds[Sql]:
     written = operand.text
     if written is None or pattern is None:
-        return Bounds.at_most(operand.present)
+        return at_most(operand.present)
     return Bounds.exact(surely(sql("regexp_matches({}, {})", written, parameter(pattern))))
 
 
-def compared(operand: Operand, operator: str, value: float, parameter: Parameters) -> Bounds:
+def compared(operand: Operand, operator: str, value: float, parameter: Parameters) -> Bounds[Sql]:
     if operand.kind is Kind.DATE:
         return NEVER
     if operand.kind is Kind.LONG:
@@ -131,42 +132,45 @@ def compared(operand: Operand, operator: str, value: float, parameter: Parameter
     return text_compared(operand, operator, value, parameter)
 
 
-def long_compared(operand: Operand, operator: str, value: float, parameter: Parameters) -> Bounds:
-    """Against a whole number: fractions are moved to the neighbour that decides the same."""
-    if operator == "=":
-        whole = int(value)
-        if whole != value or whole not in LONGS:
-            return NEVER
-    elif operator in ("<", ">="):
-        whole = math.ceil(value)
-    else:
-        whole = math.floor(value)
-    if whole not in LONGS:
-        always = (whole > 0) == (operator in ("<", "<="))
-        return Bounds.exact(operand.present) if always else NEVER
+def long_compared(operand: Operand, operator: str, value: float, parameter: Parameters) -> Bounds[Sql]:
+    whole = whole_limit(operator, value)
+    if isinstance(whole, bool):
+        return Bounds.exact(operand.present) if whole else NEVER
     return Bounds.exact(surely(sql(f"{{}} {operator} CAST({{}} AS BIGINT)", operand.sql, parameter(whole))))
 
 
-def text_compared(operand: Operand, operator: str, value: float, parameter: Parameters) -> Bounds:
+def whole_limit(operator: str, value: float) -> int | bool:
+    """The whole number to compare with: fractions move to the neighbour that decides the same.
+
+    True, False: every 64-bit number passes, none does.
+    """
+    if operator == "=":
+        whole = int(value)
+        return whole if whole == value and whole in LONGS else False
+    whole = math.ceil(value) if operator in ("<", ">=") else math.floor(value)
+    return whole if whole in LONGS else (whole > 0) == (operator in ("<", "<="))
+
+
+def text_compared(operand: Operand, operator: str, value: float, parameter: Parameters) -> Bounds[Sql]:
     """A text that is a number, as a double: exact where doubles tell the value apart from its neighbours."""
     is_number = sql(f"regexp_full_match({{}}, {NUMBER})", operand.sql)
     try:
         limit = float(value)
     except OverflowError:
-        return Bounds.at_most(surely(is_number))
+        return at_most(surely(is_number))
     if abs(value) >= WHOLE:
-        return Bounds.at_most(surely(is_number))
+        return at_most(surely(is_number))
     passes = sql(f"try_cast({{}} AS DOUBLE) {operator} CAST({{}} AS DOUBLE)", operand.sql, parameter(limit))
     return Bounds.exact(surely(sql("CASE WHEN {} THEN {} ELSE FALSE END", is_number, passes)))
 
 
-def inside(operand: Operand, test: Cidr, parameter: Parameters) -> Bounds:
+def inside(operand: Operand, test: Cidr, parameter: Parameters) -> Bounds[Sql]:
     """IPv4 by its number. IPv6 has many ways to be written: whatever has a colon may be one."""
     if not operand.is_text:
         return NEVER
     network = test.network
     if not isinstance(network, IPv4Network):
-        return Bounds.at_most(surely(sql("contains({}, ':')", operand.sql)))
+        return at_most(surely(sql("contains({}, ':')", operand.sql)))
     low, high = int(network.network_address), int(network.broadcast_address)
     address = sql(IPV4_VALUE, operand.sql)
     within = sql("{} BETWEEN {} AND {}", address, parameter(low), parameter(high))
@@ -174,12 +178,12 @@ def inside(operand: Operand, test: Cidr, parameter: Parameters) -> Bounds:
     return Bounds.exact(surely(sql("CASE WHEN {} THEN {} ELSE FALSE END", is_address, within)))
 
 
-def time_part(operand: Operand, test: TimePart, parameter: Parameters) -> Bounds:
+def time_part(operand: Operand, test: TimePart, parameter: Parameters) -> Bounds[Sql]:
     """Of a time column in UTC, whatever the session's zone is. Text may be a time in any of several forms."""
     if operand.kind in (Kind.LONG, Kind.DOUBLE):
         return NEVER
     if operand.is_text:
-        return Bounds.at_most(surely(sql("regexp_matches({}, '^[0-9][0-9][0-9][0-9]-[0-9][0-9]-')", operand.sql)))
+        return at_most(surely(sql("regexp_matches({}, '^[0-9][0-9][0-9][0-9]-[0-9][0-9]-')", operand.sql)))
     taken = sql(f"date_part('{test.part}', make_timestamp(epoch_us({{}})))", operand.sql)
     return Bounds.exact(surely(sql("{} = {}", taken, parameter(test.value))))
 
@@ -191,10 +195,10 @@ def relation(mine: Sql, theirs: Sql, test: FieldRef) -> Sql:
     return sql(f"{FUNCTIONS[test.mode]}({read}, {read})", mine, theirs)
 
 
-def related(mine: Operand, theirs: Operand, test: FieldRef) -> Bounds:
+def related(mine: Operand, theirs: Operand, test: FieldRef) -> Bounds[Sql]:
     """Of two columns, one value each."""
     if mine.text is None or theirs.text is None:
-        return Bounds.at_most(sql("({} AND {})", mine.present, theirs.present))
+        return at_most(sql("({} AND {})", mine.present, theirs.present))
     return Bounds.exact(surely(relation(mine.text, theirs.text, test)))
 
 

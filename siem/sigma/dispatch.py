@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from siem.parsing import Documents
-from siem.schema import DatasetFields, fold
+from siem.schema import DatasetFields, fold, scalar_text
 from siem.sigma.gates import ESCAPE, cheapest_first, columns_of, columns_that_are, needles, over_columns, required
 from siem.sigma.predicate import Condition, condition
-from siem.sigma.record import Document, Reader, View, text_of
+from siem.sigma.record import Document, Reader, View
 from siem.sigma.rule import Rule
 from siem.sigma.tree import And, Exists, Leaf, Node, fields
 
@@ -100,7 +100,7 @@ class _ByText:
             column = documents.column(name)
             known = remembered(self._known)
             for value in set(column) - known.keys():
-                known[value] = () if value is None else self.places(fold(text_of(value)))
+                known[value] = () if value is None else self.places(fold(scalar_text(value)))
             yield from ((row, places) for row, places in enumerate(map(known.__getitem__, column)) if places)
 
 

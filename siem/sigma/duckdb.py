@@ -12,10 +12,11 @@ from collections.abc import Iterable
 
 from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Kind, Path, Query, Source, fold
 from siem.sigma import checks
+from siem.sigma.bounds import Bounds
 from siem.sigma.checks import Operand
 from siem.sigma.record import KEYWORDS, column_of
-from siem.sigma.sql import FALSE, TRUE, Bounds, Parameters, Sql, all_of, any_of, both, column, negated, sql
-from siem.sigma.tree import And, Exists, FieldRef, Leaf, Node, Not, Or, Test, Text, Wild
+from siem.sigma.sql import FALSE, LOGIC, TRUE, Parameters, Sql, all_of, any_of, at_most, column, sql
+from siem.sigma.tree import Exists, FieldRef, Node, Test, Text, Wild
 
 RUNS = re.compile(r'[^\x00-\x1f"\\/{}\[\]:,]+')
 """What stands in JSON text as it is, unless as `\\uXXXX`: no escapes, and nothing that two values can share."""
@@ -28,7 +29,7 @@ def query(tree: Node, fields: DatasetFields) -> Query:
 
     For `ANY_JSON` the columns are lists of text, VARCHAR[], as `record.projected` makes them.
     """
-    bounds = _Emitter(fields).node(tree)
+    bounds = LOGIC.bounds(tree, _Emitter(fields).leaf)
     where = bounds.most
     return Query(fields.dataset, where.text, dict(where.parameters), where.columns, bounds.is_exact)
 
@@ -38,40 +39,28 @@ class _Emitter:
         self._fields = fields
         self._parameter = Parameters()
 
-    def node(self, node: Node) -> Bounds:
-        match node:
-            case Leaf(field, test):
-                return self.leaf(field, test)
-            case Not(item):
-                inner = self.node(item)
-                return Bounds(negated(inner.most), negated(inner.least))
-            case And(items):
-                return both([self.node(item) for item in items], all_of)
-            case Or(items):
-                return both([self.node(item) for item in items], any_of)
-
-    def leaf(self, field: str | None, test: Test) -> Bounds:
+    def leaf(self, field: str | None, test: Test) -> Bounds[Sql]:
         if field is None:
             return self.keyword(test)
         if isinstance(test, FieldRef):
             return self.reference(field, test)
         if not self._fields.dataset:
             return self.element(column_of(field), test)
-        return both([self.source(source, test) for source in self._fields.sources(field)], any_of)
+        return LOGIC.some([self.source(source, test) for source in self._fields.sources(field)])
 
-    def keyword(self, test: Test) -> Bounds:
+    def keyword(self, test: Test) -> Bounds[Sql]:
         """Any leaf of the record. Delimited logs can have columns that nobody knows, so nothing can be ruled out."""
         fields = self._fields
         if not fields.dataset:
             return self.element(KEYWORDS, test)
         if not fields.nested:
-            return Bounds.at_most(TRUE)
+            return at_most(TRUE)
         held = [fields.dataset, *[f"{fields.dataset}.{payload}" for payload in sorted(fields.payloads)]]
-        return Bounds.at_most(any_of([self.json(name, "", test) for name in held]))
+        return at_most(any_of([self.json(name, "", test) for name in held]))
 
-    def source(self, source: Source, test: Test) -> Bounds:
+    def source(self, source: Source, test: Test) -> Bounds[Sql]:
         if isinstance(source, Path | Entry):
-            return Bounds.at_most(self.inside(source, test))
+            return at_most(self.inside(source, test))
         return checks.holds(self.operand(source), test, self._parameter)
 
     def inside(self, source: Path | Entry, test: Test) -> Sql:
@@ -96,7 +85,7 @@ class _Emitter:
             first = sql("({} || coalesce({}, ''))", first, other)
         return first
 
-    def element(self, name: str, test: Test) -> Bounds:
+    def element(self, name: str, test: Test) -> Bounds[Sql]:
         """One of a list of texts passes."""
         values = column(name)
         if isinstance(test, Exists):
@@ -104,17 +93,17 @@ class _Emitter:
         bounds = checks.holds(Operand(Sql(checks.ELEMENT), Kind.TEXT), test, self._parameter)
         return Bounds(one_of(values, bounds.least), one_of(values, bounds.most))
 
-    def reference(self, field: str, test: FieldRef) -> Bounds:
+    def reference(self, field: str, test: FieldRef) -> Bounds[Sql]:
         if not self._fields.dataset:
             mine, theirs = column(column_of(field)), column(column_of(test.field))
             return Bounds.exact(checks.related_lists(mine, theirs, test))
         pairs = [(a, b) for a in self._fields.sources(field) for b in self._fields.sources(test.field)]
-        return both([self.pair(mine, theirs, test) for mine, theirs in pairs], any_of)
+        return LOGIC.some([self.pair(mine, theirs, test) for mine, theirs in pairs])
 
-    def pair(self, mine: Source, theirs: Source, test: FieldRef) -> Bounds:
+    def pair(self, mine: Source, theirs: Source, test: FieldRef) -> Bounds[Sql]:
         if not isinstance(mine, Path | Entry) and not isinstance(theirs, Path | Entry):
             return checks.related(self.operand(mine), self.operand(theirs), test)
-        return Bounds.at_most(all_of([self.there(source) for source in (mine, theirs)]))
+        return at_most(all_of([self.there(source) for source in (mine, theirs)]))
 
     def there(self, source: Source) -> Sql:
         if isinstance(source, Path | Entry):

@@ -13,22 +13,14 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
-from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Path, Source, Written, fold
+from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Path, Source, Written, fold, scalar_text
+from siem.schema.leaves import noted
 
 KEYWORDS = "|keywords"
 """The column of `projected` that holds all leaves of a record. No field can have this name: `|` ends a field's name."""
 
 Texts: TypeAlias = tuple[str, ...]
 Document: TypeAlias = Mapping[str, Any]
-
-
-def text_of(value: Any) -> str:
-    """A scalar as text."""
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    return value if isinstance(value, str) else repr(value)
 
 
 def compact(value: Any) -> str:
@@ -39,7 +31,7 @@ def compact(value: Any) -> str:
         return "[" + ",".join(map(compact, value)) + "]"
     if isinstance(value, str) and not isinstance(value, Written):
         return encode_basestring(value)
-    return "null" if value is None else text_of(value)
+    return "null" if value is None else scalar_text(value)
 
 
 def leaves(value: Any) -> Iterator[str]:
@@ -52,7 +44,7 @@ def leaves(value: Any) -> Iterator[str]:
         elif isinstance(item, list):
             stack += item
         elif item is not None:
-            yield text_of(item)
+            yield scalar_text(item)
 
 
 def has_leaf(value: Any) -> bool:
@@ -107,7 +99,7 @@ def ends(value: Any) -> Iterator[str]:
         if has_leaf(value):
             yield compact(value)
     elif value is not None:
-        yield text_of(value)
+        yield scalar_text(value)
 
 
 steps = lru_cache(maxsize=65_536)(Steps)
@@ -130,11 +122,22 @@ def projected(document: Any, columns: Iterable[str]) -> dict[str, list[str]]:
     }
 
 
+def projected_leaves(document: Any, columns: Iterable[str]) -> dict[str, list[str]]:
+    """The same for an OpenSearch document, which then holds nothing else: `siem.leaves`, `siem.oversize`."""
+    texts = projected(document, columns)
+    return noted([(leaf_path(column), text) for column in sorted(texts) for text in texts[column]], ())
+
+
+def leaf_path(column: str) -> str:
+    """The path of a column's leaves. A `|` is in it, which no name has: so nothing else looks like its items."""
+    return column if "|" in column else f"{column}|"
+
+
 def reading(source: Source) -> Callable[[Document], Iterable[str]]:
     """How the values of a source are read from a document."""
     match source:
         case Column(name):
-            return lambda document: () if (value := document.get(name)) is None else (text_of(value),)
+            return lambda document: () if (value := document.get(name)) is None else (scalar_text(value),)
         case Path(root, path):
             way = steps(path)
             return lambda document: way.texts(document.get(root) if root else document)
@@ -152,7 +155,7 @@ def joined_text(parts: Iterable[tuple[str, str]], document: Document) -> Texts:
     values = [(before, document.get(column)) for before, column in parts]
     if values[0][1] is None:
         return ()
-    return ("".join([f"{before}{text_of(value)}" for before, value in values if value is not None]),)
+    return ("".join([f"{before}{scalar_text(value)}" for before, value in values if value is not None]),)
 
 
 def extension(path: str | None) -> Texts:

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_parser: Any = importlib.import_module("re._parser")  # the parser of `re`; it has no public name
+parser: Any = importlib.import_module("re._parser")  # the parser of `re`; it has no public name
 
 ALLOWED = re.I | re.M | re.S
 WORD, DIGIT, SPACE = "0-9A-Za-z_", "0-9", r"\t\n\x0b\x0c\r "
@@ -48,15 +48,15 @@ def compiled(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> re.Patt
     Raises:
         Unsupported: it is not an expression, or asks for another meaning of its classes.
     """
-    tree, folding = _parsed(pattern, flags)
-    text = _Python().sequence(tree, folding)
+    tree, folding = parsed(pattern, flags)
+    text = Python().sequence(tree, folding)
     return re.compile(f"(?i:{text})" if folding & re.I else text)
 
 
 @lru_cache(maxsize=4096)
 def re2(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> str | None:
     """The same expression for RE2; None where it has none that surely finds the same."""
-    tree, folding = _parsed(pattern, flags)
+    tree, folding = parsed(pattern, flags)
     try:
         if size(tree) > RE2_SIZE:
             return None
@@ -77,7 +77,7 @@ def searching(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> Callab
         Unsupported: see `compiled`.
     """
     search, linear = compiled(pattern, flags).search, re2(pattern, flags)
-    ways = growth(_parsed(pattern, flags)[0])
+    ways = growth(parsed(pattern, flags)[0])
     if linear is None or not ways:
         return lambda text: search(text) is not None
     longest = int(STEPS ** (1 / (ways + 1)))
@@ -101,7 +101,7 @@ def growth(tree: Any) -> int:
         name = str(kind)
         if name in REPEATS:
             _, most, below = value
-            found += 4 * growth(below) + 1 if most is _parser.MAXREPEAT or most >= MANY else growth(below)
+            found += 4 * growth(below) + 1 if most is parser.MAXREPEAT or most >= MANY else growth(below)
         elif name == "SUBPATTERN":
             found += growth(value[3])
         elif name == "BRANCH":
@@ -109,11 +109,12 @@ def growth(tree: Any) -> int:
     return found
 
 
-def _parsed(pattern: str, flags: re.RegexFlag) -> tuple[Any, int]:
+def parsed(pattern: str, flags: re.RegexFlag) -> tuple[Any, int]:
+    """The tree of an expression, and the flags that hold for all of it (`Unsupported` as in `compiled`)."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # `[[:alpha:]]`: Python only warns that it reads something else
-            tree = _parser.parse(pattern, int(flags & ALLOWED))
+            tree = parser.parse(pattern, int(flags & ALLOWED))
             re.compile(pattern, flags & ALLOWED)
     except re.error as error:
         raise Unsupported(f"regular expression {pattern!r} cannot be read: {error}") from error
@@ -133,7 +134,7 @@ def size(tree: Any) -> int:
         name = str(kind)
         if name in REPEATS:
             least, most, below = value
-            total += size(below) * max(1, least if most is _parser.MAXREPEAT else most)
+            total += size(below) * max(1, least if most is parser.MAXREPEAT else most)
         elif name == "SUBPATTERN":
             total += size(value[3])
         elif name == "BRANCH":
@@ -144,7 +145,7 @@ def size(tree: Any) -> int:
 
 
 @dataclass(frozen=True)
-class _Dialect:
+class Dialect:
     """Writes a tree. `flags` are those in force where it stands."""
 
     def sequence(self, tree: Any, flags: int) -> str:
@@ -176,7 +177,7 @@ class _Dialect:
                 return self.special(kind, value, flags)
 
     def repeat(self, kind: str, least: int, most: Any, below: Any, flags: int) -> str:
-        often = f"{{{least},}}" if most is _parser.MAXREPEAT else f"{{{least},{most}}}"
+        often = f"{{{least},}}" if most is parser.MAXREPEAT else f"{{{least},{most}}}"
         return f"(?:{self.sequence(below, flags)}){often}{REPEATS[kind]}"
 
     def literal(self, code: int, flags: int) -> str:
@@ -204,7 +205,9 @@ def category(name: str) -> tuple[str, bool]:
     return CATEGORIES[plain.removeprefix("NOT_")], plain.startswith("NOT_")
 
 
-class _Python(_Dialect):
+class Python(Dialect):
+    """What the predicate searches with."""
+
     def literal(self, code: int, flags: int) -> str:
         return chr(code) if chr(code).isalnum() else f"\\U{code:08x}"
 
@@ -262,7 +265,7 @@ class _Python(_Dialect):
         raise Unsupported(f"a regular expression uses {kind.lower()}, which is not known here")
 
 
-class _Re2(_Dialect):
+class _Re2(Dialect):
     def literal(self, code: int, flags: int) -> str:
         if flags & re.I and chr(code).upper() != chr(code).lower():
             return self.one_of([("LITERAL", code)], False, flags)
@@ -288,7 +291,7 @@ class _Re2(_Dialect):
         return f"(?:{self.sequence(below, (flags | added) & ~removed)})"
 
     def repeat(self, kind: str, least: int, most: Any, below: Any, flags: int) -> str:
-        if kind == "POSSESSIVE_REPEAT" or least > 1000 or (most is not _parser.MAXREPEAT and most > 1000):
+        if kind == "POSSESSIVE_REPEAT" or least > 1000 or (most is not parser.MAXREPEAT and most > 1000):
             raise _Inexact
         return super().repeat(kind, least, most, below, flags)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
+
+from siem.sigma.bounds import Bounds, Logic
 
 
 @dataclass(frozen=True)
@@ -20,30 +22,6 @@ class Sql:
 
 
 TRUE, FALSE = Sql("TRUE"), Sql("FALSE")
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """A condition between two: wherever `least` holds it holds, and it holds nowhere but where `most` does."""
-
-    least: Sql
-    most: Sql
-
-    @classmethod
-    def exact(cls, sql: Sql) -> Bounds:
-        return cls(sql, sql)
-
-    @classmethod
-    def at_most(cls, sql: Sql) -> Bounds:
-        """Only too much is known: the predicate has to decide."""
-        return cls(FALSE, sql)
-
-    @property
-    def is_exact(self) -> bool:
-        return self.least == self.most
-
-
-NEVER = Bounds.exact(FALSE)
 
 
 class Parameters:
@@ -93,7 +71,10 @@ def negated(part: Sql) -> Sql:
     return FALSE if part == TRUE else TRUE if part == FALSE else sql("NOT {}", part)
 
 
-def both(items: Iterable[Bounds], link: Callable[[Iterable[Sql]], Sql]) -> Bounds:
-    """Bounds linked on either side."""
-    given = list(items)
-    return Bounds(link([item.least for item in given]), link([item.most for item in given]))
+LOGIC = Logic(TRUE, FALSE, all_of, any_of, negated)
+NEVER = Bounds.exact(FALSE)
+
+
+def at_most(condition: Sql) -> Bounds[Sql]:
+    """Only too much is known."""
+    return LOGIC.at_most(condition)

@@ -11,7 +11,7 @@ import pytest
 from siem.schema import ANY_JSON, BY_NAME, FIELDS, Column, DatasetFields, Field, Joined, Kind, arrow_type
 from siem.schema import Path as Inside
 from siem.schema.arrow import TYPES
-from siem.schema.mapping import properties
+from siem.schema.mapping import cased_name, folded_name, index, properties
 from siem.schema.page import page
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -75,6 +75,31 @@ class TestMapping:
     def test_each_call_gives_a_tree_of_its_own(self) -> None:
         properties()["event"]["properties"].clear()
         assert leaves(properties())["event.id"]
+
+    def test_an_index_knows_the_record_only_by_its_leaves(self) -> None:
+        mapped = leaves(index(JSON)["mappings"]["properties"])
+        assert mapped["aws.cloudtrail"] == {"type": "object", "enabled": False}
+        assert mapped["siem.leaves"] == {"type": "keyword", "normalizer": "lc", "ignore_above": 8191}
+        assert mapped["siem.oversize"] == {"type": "keyword", "ignore_above": 8191}
+        assert set(mapped) - {"aws.cloudtrail", "siem.leaves", "siem.oversize"} == set(BY_NAME)
+
+    def test_an_index_of_any_json_holds_leaves_alone(self) -> None:
+        assert list(leaves(index(ANY_JSON)["mappings"]["properties"])) == ["siem.leaves", "siem.oversize"]
+
+    def test_every_index_defines_the_normalizer_and_maps_nothing_by_itself(self) -> None:
+        body = index(JSON)
+        assert body["settings"]["analysis"]["normalizer"]["lc"] == {"type": "custom", "filter": ["lowercase"]}
+        assert body["mappings"]["dynamic"] is False
+
+    def test_names_of_subfields_are_those_of_the_mapping(self) -> None:
+        mapped = leaves(properties())
+        for field in FIELDS:
+            if field.kind in (Kind.TEXT, Kind.IP):
+                assert folded_name(field.name) == field.name + (
+                    ".kw" if "kw" in mapped[field.name].get("fields", {}) else ""
+                )
+            subfields = mapped[field.name].get("fields", {})
+            assert cased_name(field.name) == (f"{field.name}.raw" if "raw" in subfields else None)
 
 
 class TestArrow:

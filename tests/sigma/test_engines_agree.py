@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from sigma_world import World, cloudtrail, dispatched, found
 
 from siem.parsing import Registry
+from siem.schema import scalar_text
 from siem.sigma.detection import detection
 from siem.sigma.problem import Problems
-from siem.sigma.record import text_of
 from siem.sigma.tree import Node
 
 MANY = examples(1200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
@@ -129,7 +129,7 @@ def pairs(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         for item in value:
             yield from pairs(item, path)
     elif value is not None:
-        yield path, text_of(value)
+        yield path, scalar_text(value)
 
 
 @st.composite
@@ -201,10 +201,13 @@ FLOW_HEADER = "srcaddr dstport protocol bytes action interface-id"
 FLOW_LINE = FLOW_VALUES.map(lambda values: dict(zip(FLOW_HEADER.split(), values, strict=True)))
 
 
+def flow_log(lines: list[dict[str, str]]) -> bytes:
+    rows = [" ".join(line.values()) + " 1793488200 1793488260 OK" for line in lines]
+    return "\n".join([f"{FLOW_HEADER} start end log-status", *rows, ""]).encode()
+
+
 @given(case(FLOW_NAMES.split(), FLOW_LINE))
 @MANY
 def test_on_flow_logs(registry: Registry, connection: duckdb.DuckDBPyConnection, drawn: tuple[Node, list[Any]]) -> None:
     tree, lines = drawn
-    rows = [" ".join(line.values()) + " 1793488200 1793488260 OK" for line in lines]
-    text = "\n".join([f"{FLOW_HEADER} start end log-status", *rows, ""])
-    check(tree, World.parsed(registry.parsers["aws.vpcflow"], text.encode()), connection)
+    check(tree, World.parsed(registry.parsers["aws.vpcflow"], flow_log(lines)), connection)
