@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from siem.schema import Column, DatasetFields, Entry, Extension, Joined, LogSource, Path, Source
-from siem.sigma import correlation_wording, duckdb
+from siem.sigma import correlation_wording, duckdb, opensearch
 from siem.sigma.correlation import Correlation
 from siem.sigma.detection import Detection
 from siem.sigma.head import Head
@@ -26,7 +26,15 @@ def duckdb_query(tree: Node, fields: DatasetFields) -> Explained:
     return {"query": asked.where, "parameters": dict(asked.parameters), "exact": asked.exact}
 
 
-STORES: Mapping[str, Callable[[Node, DatasetFields], Explained]] = {"duckdb": duckdb_query}
+def opensearch_query(tree: Node, fields: DatasetFields) -> Explained:
+    asked = opensearch.clause(tree, fields)
+    return {"query": asked.query, "parameters": {}, "exact": asked.exact}
+
+
+STORES: Mapping[str, Callable[[Node, DatasetFields], Explained]] = {
+    "duckdb": duckdb_query,
+    "opensearch": opensearch_query,
+}
 """What each kind of store is asked. A new emitter is added here."""
 
 

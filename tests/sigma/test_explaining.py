@@ -10,6 +10,7 @@ import pytest
 from siem.schema import ANY_JSON, BY_NAME, Column, DatasetFields, LogSource
 from siem.sigma import Explaining, load_rules
 from siem.sigma.duckdb import query
+from siem.sigma.opensearch import clause
 
 LOGS = DatasetFields(
     "our.log",
@@ -82,6 +83,9 @@ def test_a_rule_with_its_condition_filters_fields_and_queries(tmp_path: Path) ->
     rule = load_rules([tmp_path / "r.yml"]).rules[0]
     wanted = query(rule.tree, LOGS)
     assert (asked["query"], asked["parameters"], asked["exact"]) == (wanted.where, wanted.parameters, False)
+
+    (searched,) = [asked for asked in one["queries"] if asked["store"] == "opensearch"]
+    assert (searched["query"], searched["exact"]) == (clause(rule.tree, LOGS).query, clause(rule.tree, LOGS).exact)
 
 
 def test_an_alias_names_what_it_stands_for(tmp_path: Path) -> None:
