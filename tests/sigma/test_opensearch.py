@@ -12,11 +12,11 @@ import yaml
 from siem.parsing import Registry
 from siem.schema import ANY_JSON, Clause, DatasetFields, Entry, Extension, Joined, Path
 from siem.sigma import clause, projected_leaves
-from siem.sigma.automaton import Automaton, TooComplex
 from siem.sigma.detection import detection
-from siem.sigma.dsl import size
-from siem.sigma.lucene import LONGEST, expression
 from siem.sigma.opensearch import MOST_CLAUSES
+from siem.sigma.opensearch.automaton import Automaton, TooComplex
+from siem.sigma.opensearch.dsl import size
+from siem.sigma.opensearch.lucene import LONGEST, expression
 from siem.sigma.problem import Problems
 from siem.sigma.tree import And, Leaf, Not, Or, Text, Wild
 

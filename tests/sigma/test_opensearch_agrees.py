@@ -27,7 +27,7 @@ from siem.parsing.values import address
 from siem.schema import OVERSIZE, Clause, DatasetFields, additions, fold
 from siem.schema.leaves import LONGEST, units
 from siem.sigma import clause
-from siem.sigma.characters import every, uppers
+from siem.sigma.opensearch.characters import every, uppers
 from siem.sigma.regex import compiled
 from siem.sigma.tree import Cidr, Exists, Leaf, Node, Not, Or, Regex, Text, Wild
 

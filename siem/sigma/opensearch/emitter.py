@@ -8,9 +8,9 @@ judges. Text from rules travels as JSON values; there is no `query_string`.
 from __future__ import annotations
 
 from siem.schema import BY_NAME, LEAVES, Clause, Column, DatasetFields, Entry, Extension, Joined, Path, Source, fold
-from siem.sigma import derived, keyword, typed
 from siem.sigma.bounds import Bounds
-from siem.sigma.dsl import (
+from siem.sigma.opensearch import derived, keyword, typed
+from siem.sigma.opensearch.dsl import (
     LOGIC,
     All,
     Condition,
@@ -21,7 +21,7 @@ from siem.sigma.dsl import (
     rendered,
     size,
 )
-from siem.sigma.keyword import Place
+from siem.sigma.opensearch.keyword import Place
 from siem.sigma.record import KEYWORDS, column_of, leaf_path
 from siem.sigma.tree import And, Exists, FieldRef, Leaf, Node, Not, Or, Regex, Test, Text, Wild
 from siem.sigma.tree import fields as named

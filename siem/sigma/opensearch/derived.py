@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from siem.schema import BY_NAME, Column, Extension, Joined, fold
 from siem.schema.leaves import TEXTS
 from siem.schema.mapping import folded_name
-from siem.sigma import typed
-from siem.sigma.dsl import Condition, Match, Parts, all_of, any_of
 from siem.sigma.modifiers import joined
+from siem.sigma.opensearch import typed
+from siem.sigma.opensearch.dsl import Condition, Match, Parts, all_of, any_of
 from siem.sigma.tree import Exists, Test, Text, Wild
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from siem.sigma.automaton import Automaton, TooComplex, quoted, written
 from siem.sigma.bounds import Bounds, Logic
-from siem.sigma.lucene import LONGEST
+from siem.sigma.opensearch.automaton import Automaton, TooComplex, quoted, written
+from siem.sigma.opensearch.lucene import LONGEST
 from siem.sigma.tree import Wild, spelled
 
 Parts: TypeAlias = tuple[str | Wild, ...]

@@ -16,8 +16,8 @@ from string import punctuation
 from typing import Any
 
 from siem.sigma import regex
-from siem.sigma.automaton import EMPTY, Automaton, Piece, TooComplex, quoted
-from siem.sigma.characters import EVERYTHING, Ranges, outside, taken, trimmed, without_case
+from siem.sigma.opensearch.automaton import EMPTY, Automaton, Piece, TooComplex, quoted
+from siem.sigma.opensearch.characters import EVERYTHING, Ranges, outside, taken, trimmed, without_case
 from siem.sigma.tree import Wild
 
 LONGEST = 1000

@@ -8,11 +8,11 @@ from ipaddress import IPv4Network
 
 from siem.schema import fold
 from siem.schema.leaves import LONGEST, units
-from siem.sigma import lucene
-from siem.sigma.automaton import Automaton, TooComplex, quoted, written
 from siem.sigma.bounds import Bounds
-from siem.sigma.dsl import NEVER, Condition, Match, Parts, at_most, exact, exists, regexp
 from siem.sigma.modifiers import joined
+from siem.sigma.opensearch import lucene
+from siem.sigma.opensearch.automaton import Automaton, TooComplex, quoted, written
+from siem.sigma.opensearch.dsl import NEVER, Condition, Match, Parts, at_most, exact, exists, regexp
 from siem.sigma.tree import Cidr, Compare, Exists, FieldRef, Number, Regex, Test, Text, TimePart, Wild
 
 NUMBER = r"\-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+\-]?[0-9]+)?"

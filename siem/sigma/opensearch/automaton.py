@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import reduce
 from string import punctuation
 
-from siem.sigma.characters import EVERYTHING, Ranges, holds
+from siem.sigma.opensearch.characters import EVERYTHING, Ranges, holds
 from siem.sigma.tree import Wild
 
 MOST_WORK = 20_000
