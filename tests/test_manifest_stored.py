@@ -66,7 +66,7 @@ def taken(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for reject in store.rejects():
             rejects[reject.object].append(reject)
         for dataset in registry.parsers:
-            for hit in store.search(Query(dataset, "TRUE")):
+            for hit in store.search([Query(dataset, "TRUE")]):
                 ids[hit.object].append(hit.event_id)
         yield Taken(store, registry, settings, done, store.ledger(), rejects, ids)
 

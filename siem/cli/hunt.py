@@ -17,7 +17,8 @@ from siem.cli.output import tell, write
 from siem.config import Settings
 from siem.detect.correlated import Correlated, Episode
 from siem.detect.hunting import Finding, Hunt, Match, Matches, Record, any_json, concluded
-from siem.detect.passes import Span, hits
+from siem.detect.packs import Span
+from siem.detect.passes import hits
 from siem.detect.sources import Sources
 from siem.errors import ContentError, Denied, Gone, UsageError
 from siem.intake.content import Delivered
@@ -25,7 +26,7 @@ from siem.intake.objects import objects
 from siem.parsing import Registry
 from siem.run.reading import read
 from siem.schema import SourceObject
-from siem.sigma import RuleSet
+from siem.sigma import Rule, RuleSet
 from siem.store import existing_store
 from siem.store.contract import State
 
@@ -166,16 +167,18 @@ def stored(
     span: Span,
     failed: list[ContentError],
 ) -> Iterator[Match]:
-    """Matches among what is stored, rule by rule."""
+    """Matches among what is stored, dataset by dataset, in order of time."""
+
+    def erred(rule: Rule, error: ContentError) -> None:
+        failed.append(error)
+        tell(f"failed: {rule.key}: {error}")
+
     make = {dataset: Matches(correlated, sources.fields_of(dataset)) for dataset in sources.fields}
+    columns = {dataset: matches.columns(rules.rules) for dataset, matches in make.items()}
     with closing(existing_store(settings.store)) as kept:
-        for rule in rules.rules:
-            try:
-                for hit in hits(kept, rule, sources, span):
-                    yield make[hit.dataset](rule, hit.document or {})
-            except ContentError as error:
-                failed.append(error)
-                tell(f"failed: {rule.key}: {error}")
+        for found in hits(kept, rules.rules, sources, span, columns, erred):
+            for rule in found.rules:
+                yield make[found.hit.dataset](rule, found.hit.document or {})
 
 
 def rows(found: Iterable[Match | Finding]) -> Iterator[dict[str, object]]:

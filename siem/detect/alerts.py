@@ -25,18 +25,29 @@ LONGEST = timedelta(hours=24)
 DEFAULT_LEVEL = "medium"
 """Of alerts whose rule has none."""
 
+ACCOUNT = "cloud.account.id"
 ABOUT = ("siem.principal.id", "user.name", "source.address", "source.ip")
 """Whom an alert is about: the first of these that the event has, and its account."""
 
 
 def group_of(rule: Rule, document: Mapping[str, object]) -> dict[str, str]:
     """What the alert of this event is about: the fields of `custom: {group: [...]}`, else principal or address."""
+    named = named_group(rule)
+    if named is None:
+        named = [ACCOUNT, *[name for name in ABOUT if document.get(name) is not None][:1]]
+    return {name: str(document[name]) for name in named if document.get(name) is not None}
+
+
+def named_group(rule: Rule) -> list[str] | None:
+    """What the rule itself says that its alerts are about."""
     named = rule.custom.get("group")
-    if isinstance(named, list):
-        fields = [str(name) for name in named]
-    else:
-        fields = ["cloud.account.id", *[name for name in ABOUT if document.get(name) is not None][:1]]
-    return {name: str(document[name]) for name in fields if document.get(name) is not None}
+    return [str(name) for name in named] if isinstance(named, list) else None
+
+
+def group_columns(rule: Rule) -> frozenset[str]:
+    """What `group_of` may look at."""
+    named = named_group(rule)
+    return frozenset((ACCOUNT, *ABOUT) if named is None else named)
 
 
 def episodes(signals: Iterable[Signal]) -> Iterator[list[Signal]]:

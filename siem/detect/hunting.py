@@ -17,7 +17,7 @@ from siem.errors import ContentError, UsageError
 from siem.parsing import Batch, Documents
 from siem.parsing.guards import nesting
 from siem.schema import DatasetFields, decoded
-from siem.sigma import Dispatch, Reader, Rule, RuleSet, compiled, projected, query, time_of
+from siem.sigma import Dispatch, Reader, Rule, RuleSet, compiled, fields_read, projected, query, time_of
 from siem.store.embedded.engine import Engine
 
 ENGINES = ("python", "duckdb")
@@ -114,6 +114,11 @@ class Matches:
 
     def __init__(self, correlated: Correlated, fields: DatasetFields) -> None:
         self._correlated, self._reader = correlated, Reader(fields)
+
+    def columns(self, rules: Iterable[Rule]) -> frozenset[str]:
+        """The columns of a document that matches of these rules are made of."""
+        wanted = {name for rule in rules for name in self._correlated.wanted(rule.key)}
+        return fields_read(wanted, self._reader.fields) | {"event.id", "@timestamp"}
 
     def __call__(self, rule: Rule, document: Any, event_id: str | None = None) -> Match:
         """event_id: of a record of no dataset."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from siem.detect.alerts import correlation_alerts, folded, group_of, rule_alerts, succeeded
+from siem.detect.alerts import correlation_alerts, folded, group_columns, group_of, rule_alerts, succeeded
 from siem.detect.correlated import Correlated, Seen
 from siem.detect.correlating import Correlator
 from siem.detect.sources import Sources
-from siem.sigma import Correlation, Reader, Rule, RuleSet
+from siem.sigma import Correlation, Reader, Rule, RuleSet, fields_read
 from siem.store.contract import Alert, Hit, Signal
 
 
@@ -28,6 +28,12 @@ class Judgement:
         """Keys of what a rule's hits become signals of: itself, unless it is silent, and correlations."""
         own = () if rule.key in self._silent else (rule.key,)
         return (*own, *[one.key for one in self._correlated.over(rule.key)])
+
+    def columns(self, rule: Rule, dataset: str) -> frozenset[str]:
+        """The columns of a document that its signals are made of."""
+        own = frozenset[str]() if rule.key in self._silent else group_columns(rule)
+        wanted = self._correlated.wanted(rule.key) if self._correlated.over(rule.key) else ()
+        return own | fields_read(wanted, self._readers[dataset].fields)
 
     def signals(self, rule: Rule, hit: Hit) -> Iterator[Signal]:
         """The signals of a hit: one for the rule itself, one for each group of each correlation that stands on it."""

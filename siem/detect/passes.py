@@ -6,15 +6,16 @@ refused for a while, or added later take nothing from each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from siem.detect.judgement import Judgement
+from siem.detect.packs import Erred, Found, Packs, Span, by_span
 from siem.detect.sources import Sources
 from siem.errors import ContentError
-from siem.sigma import Rule, RuleSet, compiled, query
-from siem.store.contract import Again, Hit, Judged, Signal, Store
+from siem.sigma import Rule, RuleSet
+from siem.store.contract import Again, Judged, Signal, Store
 
 TOGETHER = 200
 """Objects that are judged and marked at a time."""
@@ -38,15 +39,6 @@ class Passed:
     alerts: set[str] = field(default_factory=set)  # ids that are new or grew
     errors: dict[str, str] = field(default_factory=dict)
     owed: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Span:
-    """Which events: of these objects (None: all), since <= time < until."""
-
-    objects: Sequence[str] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 def _silent(done: Passed) -> None:
@@ -88,18 +80,21 @@ def again(store: Store, rules: RuleSet, sources: Sources, since: datetime | None
     return running.done
 
 
-def hits(store: Store, rule: Rule, sources: Sources, span: Span) -> Iterator[Hit]:
-    """The stored events that a rule matches, with their documents, dataset by dataset, in order of time."""
-    for dataset in sources.fields:
-        if sources.rules_for(dataset, [rule]):
-            yield from _hits_in(dataset, store, rule, sources, span)
+def hits(
+    store: Store,
+    rules: Sequence[Rule],
+    sources: Sources,
+    span: Span,
+    columns: Mapping[str, Collection[str]],
+    erred: Erred,
+) -> Iterator[Found]:
+    """The stored events that rules match, dataset by dataset, in order of time.
 
-
-def _hits_in(dataset: str, store: Store, rule: Rule, sources: Sources, span: Span) -> Iterator[Hit]:
-    asked, judge = query(rule.tree, sources.fields[dataset]), compiled(rule.tree, sources.fields[dataset])
-    for hit in store.search(asked, span.objects, span.since, span.until, documents=True):
-        if hit.document is not None and (asked.exact or judge(hit.document)):
-            yield hit
+    columns: dataset -> what of the documents is wanted.
+    """
+    for dataset, fields in sources.fields.items():
+        mine = sources.rules_for(dataset, rules)
+        yield from Packs(fields).found(store, mine, span, columns[dataset], erred)
 
 
 class _Pass:
@@ -113,25 +108,33 @@ class _Pass:
         self._store, self._sources, self._withheld = store, sources, rules.withheld
         self._rules = {rule.key: rule for rule in rules.rules}
         self._judgement = Judgement(rules, sources)
+        self._packs = {dataset: Packs(fields) for dataset, fields in sources.fields.items()}
         self.done = Passed()
 
     def advance(self, dataset: str, everything: bool) -> Iterator[None]:
         """Judge the dataset's objects from the marks on; stops after every part that is marked."""
-        takers = {rule.key: self._judgement.takers(rule) for rule in self._of(dataset)}
+        takers = {rule.key: self._takers(rule) for rule in self._of(dataset)}
         marks = self._store.marks(dataset)
         start = marks.get(ALL, 0) if everything else 0
         known = {key for rule, keys in takers.items() for key in (rule, *keys)} | ({ALL} if everything else set())
         at = {key: marks.get(key, start) for key in known}
         stay = {(key, dataset): start for key in self._withheld if everything and key not in marks}
         while at and (objects := self._store.pending(dataset, min(at.values()), TOGETHER)):
+            behind = {
+                taker: {of.object for of in objects if of.turn > at[taker]}
+                for keys in takers.values()
+                for taker in keys
+            }
+            mine = {
+                key: [of.object for of in objects if any(of.object in behind[taker] for taker in keys)]
+                for key, keys in takers.items()
+            }
             signals: list[Signal] = []
             owed: list[tuple[str, str]] = []
-            for key, keys in takers.items():
-                behind = {taker: {of.object for of in objects if of.turn > at[taker]} for taker in keys}
-                mine = [of.object for of in objects if any(of.object in missed for missed in behind.values())]
-                found = self._judged_in(dataset, self._rules[key], mine) if mine else []
-                signals += [signal for signal in found or [] if signal.object in behind[signal.rule_id]]
-                owed += [(key, object_) for object_ in mine if found is None]
+            for part, rules in by_span((self._rules[key], mine[key]) for key in takers).items():
+                for key, found in self._judged(dataset, rules, Span(part)).items():
+                    signals += [signal for signal in found or [] if signal.object in behind[signal.rule_id]]
+                    owed += [(key, object_) for object_ in part if found is None]
             at = {key: max(turn, objects[-1].turn) for key, turn in at.items()}
             reached = {(key, dataset): turn for key, turn in at.items()}
             self._mark(Judged(signals, marks=stay | reached, owed=owed))
@@ -147,7 +150,7 @@ class _Pass:
             errors = 0
             while parts and errors < MOST_ERRORS:
                 part = parts.pop(0)
-                found = self._judged_in(dataset, rule, part)
+                found = self._judged(dataset, [rule], Span(part))[rule.key]
                 if found is not None:
                     self._mark(Judged(found, paid=[(rule.key, object_) for object_ in part]))
                     continue
@@ -165,14 +168,13 @@ class _Pass:
     def again(self, span: Span) -> None:
         """Judge a span again, taker by taker; a correlation only where none of its rules erred."""
         turn = self._store.turn()
-        found: dict[str, list[Signal]] = {}
+        found: dict[str, list[Signal]] = {taker: [] for rule in self._rules.values() for taker in self._takers(rule)}
         erred: set[str] = set()
-        for rule in self._rules.values():
-            takers = self._judgement.takers(rule)
-            signals = self._judged(rule, hits(self._store, rule, self._sources, span))
-            erred.update(takers if signals is None else ())
-            for taker in takers:
-                found.setdefault(taker, []).extend([one for one in signals or [] if one.rule_id == taker])
+        for dataset in self._sources.fields:
+            for key, signals in self._judged(dataset, self._of(dataset), span).items():
+                erred.update(self._takers(self._rules[key]) if signals is None else ())
+                for signal in signals or []:
+                    found[signal.rule_id].append(signal)
         for taker, signals in found.items():
             if taker not in erred:
                 of = Again(taker, tuple(self._sources.fields), span.since, span.until, turn)
@@ -181,16 +183,23 @@ class _Pass:
     def _of(self, dataset: str) -> list[Rule]:
         return self._sources.rules_for(dataset, self._rules.values())
 
-    def _judged_in(self, dataset: str, rule: Rule, objects: Sequence[str]) -> list[Signal] | None:
-        return self._judged(rule, _hits_in(dataset, self._store, rule, self._sources, Span(objects)))
+    def _judged(self, dataset: str, rules: Sequence[Rule], span: Span) -> dict[str, list[Signal] | None]:
+        """Signals of all takers of each rule; None: the rule erred."""
+        signals: dict[str, list[Signal] | None] = {rule.key: [] for rule in rules}
 
-    def _judged(self, rule: Rule, found: Iterable[Hit]) -> list[Signal] | None:
-        """Signals of all its takers; None: the rule erred."""
-        try:
-            return [signal for hit in found for signal in self._judgement.signals(rule, hit)]
-        except ContentError as error:
+        def erred(rule: Rule, error: ContentError) -> None:
             self.done.errors[rule.key] = str(error)
-            return None
+            signals[rule.key] = None
+
+        columns = frozenset[str]().union(*[self._judgement.columns(rule, dataset) for rule in rules])
+        for found in self._packs[dataset].found(self._store, rules, span, columns, erred):
+            for rule in found.rules:
+                if (made := signals[rule.key]) is not None:
+                    made += self._judgement.signals(rule, found.hit)
+        return signals
+
+    def _takers(self, rule: Rule) -> tuple[str, ...]:
+        return self._judgement.takers(rule)
 
     def _mark(self, judged: Judged) -> None:
         self.done.alerts |= self._store.mark(judged, self._judgement.settled)

@@ -6,7 +6,7 @@ from siem.schema.folding import fold
 from siem.schema.leaves import LEAVES, OVERSIZE, additions
 from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
-from siem.schema.query import Clause, Query
+from siem.schema.query import Clause, Gate, Query
 from siem.schema.resolve import (
     ANY_JSON,
     Alias,
@@ -37,6 +37,7 @@ __all__ = [
     "Entry",
     "Extension",
     "Field",
+    "Gate",
     "Joined",
     "Kind",
     "LogSource",

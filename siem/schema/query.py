@@ -8,6 +8,18 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A weaker condition that a store may look at first: it holds wherever the query's does.
+
+    where, parameters, columns: as in `Query`, over columns of short values alone.
+    """
+
+    where: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    columns: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Query:
     """A rule's condition for one dataset.
 
@@ -16,6 +28,9 @@ class Query:
     parameters: values of `where`; text from rules travels only here, never inside the SQL.
     columns: the columns that `where` names; a store supplies null for those that a file lacks.
     exact: False: `where` may find too much (never too little), and the predicate has to judge each hit's document.
+    gate: where `where` looks into JSON text; None: it looks at columns of short values alone.
+    required: column of text -> folded texts, one of which an event has there wherever the condition holds.
+    reads: the columns that the predicate looks into, JSON texts by their column's name; None: all of the document.
     """
 
     dataset: str
@@ -23,6 +38,14 @@ class Query:
     parameters: Mapping[str, object] = field(default_factory=dict)
     columns: frozenset[str] = frozenset()
     exact: bool = True
+    gate: Gate | None = None
+    required: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    reads: frozenset[str] | None = None
+
+    @property
+    def first(self) -> Gate:
+        """What can be told from columns of short values."""
+        return self.gate or Gate(self.where, self.parameters, self.columns)
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,21 @@ from siem.sigma.documents import Refused, rule_files
 from siem.sigma.doubts import Doubting
 from siem.sigma.duckdb import query
 from siem.sigma.explaining import Explaining
+from siem.sigma.gates import fields_read
 from siem.sigma.lists import load_lists
 from siem.sigma.loading import RuleSet, load_rules
 from siem.sigma.logsources import datasets_of
 from siem.sigma.modifiers import Lists
 from siem.sigma.opensearch import clause
 from siem.sigma.pipeline import load_pipelines
-from siem.sigma.predicate import compiled, number, time_of
-from siem.sigma.record import KEYWORDS, Reader, projected, projected_leaves
+from siem.sigma.predicate import Condition, compiled, condition, number, time_of
+from siem.sigma.record import KEYWORDS, Reader, View, projected, projected_leaves
 from siem.sigma.rule import Filter, Rule
 from siem.sigma.tracing import reasons
 
 __all__ = [
     "KEYWORDS",
+    "Condition",
     "Correlation",
     "Dispatch",
     "Doubting",
@@ -29,9 +31,12 @@ __all__ = [
     "Refused",
     "Rule",
     "RuleSet",
+    "View",
     "clause",
     "compiled",
+    "condition",
     "datasets_of",
+    "fields_read",
     "load_lists",
     "load_pipelines",
     "load_rules",

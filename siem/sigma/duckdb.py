@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Kind, Path, Query, Source, fold
+from siem.schema import Column, DatasetFields, Entry, Extension, Gate, Joined, Kind, Path, Query, Source, fold
 from siem.sigma import checks
 from siem.sigma.bounds import Bounds
 from siem.sigma.checks import Operand
+from siem.sigma.gates import columns_read, over_columns, required_columns
 from siem.sigma.record import KEYWORDS, column_of
 from siem.sigma.sql import FALSE, LOGIC, TRUE, Parameters, Sql, all_of, any_of, at_most, column, sql
 from siem.sigma.tree import Exists, FieldRef, Node, Test, Text, Wild
@@ -31,7 +32,16 @@ def query(tree: Node, fields: DatasetFields) -> Query:
     """
     bounds = LOGIC.bounds(tree, _Emitter(fields).leaf)
     where = bounds.most
-    return Query(fields.dataset, where.text, dict(where.parameters), where.columns, bounds.is_exact)
+    long = {fields.dataset, *[f"{fields.dataset}.{payload}" for payload in fields.payloads]} if fields.nested else ()
+    gate = None
+    if fields.dataset and not where.columns.isdisjoint(long):
+        first = _Emitter(fields).node(over_columns(tree, fields)).most
+        gate = Gate(first.text, dict(first.parameters), first.columns)
+    needed = required_columns(tree, fields)
+    reads = columns_read(tree, fields)
+    return Query(
+        fields.dataset, where.text, dict(where.parameters), where.columns, bounds.is_exact, gate, needed, reads
+    )
 
 
 class _Emitter:

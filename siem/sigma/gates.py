@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from siem.schema import Column, DatasetFields, Extension, Joined, Path
+from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Kind, Path
 from siem.sigma.predicate import literal
 from siem.sigma.tree import And, FieldRef, Leaf, Node, Not, Or
 
@@ -72,6 +72,50 @@ def columns_that_are(field: str, fields: DatasetFields) -> list[str] | None:
     sources = fields.sources(field) if fields.dataset else ()
     names = [source.name for source in sources if isinstance(source, Column)]
     return names if names and len(names) == len(sources) else None
+
+
+def required_columns(node: Node, fields: DatasetFields) -> Required:
+    """What `required` says, of columns of text rather than of fields."""
+    found: dict[str, frozenset[str]] = {}
+    for field, texts in required(node).items():
+        sources = fields.sources(field) if fields.dataset else ()
+        match sources:
+            case (Column(name, Kind.TEXT | Kind.IP),) if name not in found or len(texts) < len(found[name]):
+                found[name] = texts
+    return found
+
+
+def columns_read(node: Node, fields: DatasetFields) -> frozenset[str] | None:
+    """The columns that hold what the condition looks at, JSON texts among them; None: the whole record."""
+    names = names_of(node)
+    if not fields.dataset or None in names:
+        return None
+    return fields_read([name for name in names if name is not None], fields)
+
+
+def fields_read(names: Iterable[str], fields: DatasetFields) -> frozenset[str]:
+    """The columns that the values of these fields come from."""
+    found: set[str] = set()
+    for source in [source for name in names for source in fields.sources(name)]:
+        match source:
+            case Column(column) | Extension(column) | Path(column=column):
+                found.add(column)
+            case Entry(place):
+                found.add(place.column)
+            case Joined(parts):
+                found.update([column for _, column in parts])
+    return frozenset(found)
+
+
+def names_of(node: Node) -> set[str | None]:
+    """Every field that the tree names; None stands for keywords."""
+    match node:
+        case Leaf(field, test):
+            return {field, test.field} if isinstance(test, FieldRef) else {field}
+        case Not(item):
+            return names_of(item)
+        case And(items) | Or(items):
+            return set().union(*map(names_of, items))
 
 
 def over_columns(node: Node, fields: DatasetFields, at_most: bool = True) -> Node:

@@ -6,13 +6,14 @@ objects visible together with their rows, or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from siem.errors import ContentError
 from siem.parsing.batch import Parsed, Reject
 from siem.schema import Query, SourceObject
 
@@ -80,9 +81,11 @@ class StoredReject:
 
 @dataclass(frozen=True)
 class Hit:
-    """An event that a query found.
+    """An event that queries of a pack found.
 
-    document: as `Batch.ndjson()` has it, read by `schema.decoded`; None where the query is exact and nobody asked.
+    document: as `Batch.ndjson()` has it, read by `schema.decoded`, or what was asked for of it; None where the queries
+    are exact and nobody asked.
+    matched: which queries of the pack found it, in order.
     """
 
     event_id: str
@@ -90,6 +93,12 @@ class Hit:
     dataset: str
     object: str
     document: Mapping[str, Any] | None = None
+    matched: tuple[int, ...] = (0,)
+
+
+def raised(place: int, error: ContentError) -> None:
+    """The query at that place of a pack cannot be run, and nobody does without it."""
+    raise error
 
 
 @dataclass(frozen=True)
@@ -270,15 +279,22 @@ class Store(Protocol):
 
     def search(
         self,
-        query: Query,
+        queries: Sequence[Query],
         objects: Sequence[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         documents: bool = False,
+        columns: Collection[str] = (),
+        erred: Callable[[int, ContentError], None] = raised,
     ) -> Iterator[Hit]:
-        """Events that the query finds, in these objects (None: all), since <= time < until, in order of time.
+        """Events that queries of a pack (all of one dataset) find, in these objects (None: all), since <= time < until,
+        in order of time and id; each event once, with the queries that found it.
 
-        Documents come with every hit where `documents` is set or the query is not exact.
+        documents, columns: whole documents, or at least these columns of them (JSON text by its column's name), come
+        with every hit. What the predicate of an inexact query reads comes in any case with the hits that it finds.
+
+        erred: told of queries that cannot be run over these events, at any time before the iteration ends. What they
+        found earlier does not count; the other queries are not disturbed.
         """
         ...
 

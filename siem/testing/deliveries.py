@@ -97,7 +97,7 @@ def every(dataset: str) -> Query:
 
 
 def found(store: Store, dataset: str, **limits: Any) -> list[Hit]:
-    return list(store.search(every(dataset), **limits))
+    return list(store.search([every(dataset)], **limits))
 
 
 def ids(store: Store, dataset: str = TRAIL, **limits: Any) -> list[str]:

@@ -112,8 +112,12 @@ class Faulty(EmbeddedStore):
 
     poison: frozenset[str] = frozenset()
 
-    def search(self, query: Query, objects: Sequence[str] | None = None, *more: Any, **options: Any) -> Iterator[Hit]:
+    def search(
+        self, queries: Sequence[Query], objects: Sequence[str] | None = None, *more: Any, **options: Any
+    ) -> Iterator[Hit]:
         met = self.poison if objects is None else self.poison.intersection(objects)
-        if met and "consolelogin" in repr(query).lower():
-            raise ContentError("this object cannot be searched")
-        return super().search(query, objects, *more, **options)
+        bad = [place for place, query in enumerate(queries) if met and "consolelogin" in repr(query).lower()]
+        for place in bad:
+            options["erred"](place, ContentError("this object cannot be searched"))
+        others = [Query(query.dataset, "FALSE") if place in bad else query for place, query in enumerate(queries)]
+        return super().search(others, objects, *more, **options)

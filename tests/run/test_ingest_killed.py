@@ -83,7 +83,7 @@ class Seen:
 def seen(folder: Path) -> Seen:
     store = open_store(folder)
     ledger = {id_: replace(row, committed=None) for id_, row in store.ledger().items()}
-    hits = store.search(Query("aws.cloudtrail", "TRUE"), documents=True)
+    hits = store.search([Query("aws.cloudtrail", "TRUE")], documents=True)
     events = [{name: value for name, value in (hit.document or {}).items() if name != "event.ingested"} for hit in hits]
     found = Seen(
         ledger,

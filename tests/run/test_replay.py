@@ -92,7 +92,7 @@ class Shop:
 
     @property
     def events(self) -> list[str]:
-        return [hit.event_id for hit in self.store.search(Query(DATASET, "TRUE"))]
+        return [hit.event_id for hit in self.store.search([Query(DATASET, "TRUE")])]
 
     @property
     def rejects(self) -> list[tuple[int, str]]:

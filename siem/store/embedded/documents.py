@@ -14,19 +14,32 @@ from siem.store.embedded.times import moment
 Document = dict[str, Any]
 
 
-def documents(table: pa.Table, dataset: str) -> list[Document]:
-    """One document per row of a table shaped as `Batch.arrow()`: schema fields in their order, then native ones."""
+def documents(table: pa.Table, dataset: str, nested: bool) -> list[Document]:
+    """One document per row of a table shaped as `Batch.arrow()`, or of some of its columns: schema fields in their
+    order, then native ones.
+
+    nested: the native columns are parts of a JSON record.
+    """
     rows: list[Document] = [{} for _ in range(len(table))]
     for name in sorted(ORDER.keys() & set(table.column_names), key=ORDER.__getitem__):
         _fill(rows, name, table[name])
     native = [name for name in table.column_names if name not in ORDER]
-    if dataset in native:
-        for row, record in zip(rows, _records(table, dataset, native), strict=True):
-            row[dataset] = record
-    else:
+    if not nested:
         for name in native:
             _fill(rows, name, table[name])
+    elif native:
+        for row, record in zip(rows, _records(table, dataset, native), strict=True):
+            row[dataset] = record
     return rows
+
+
+def joined(documents: Sequence[Document], more: Sequence[Document], dataset: str) -> None:
+    """Add to documents what is held of them elsewhere."""
+    for document, other in zip(documents, more, strict=True):
+        record, added = document.get(dataset), other.get(dataset)
+        document.update(other)
+        if isinstance(record, dict) and isinstance(added, dict):
+            document[dataset] = record | {key: value for key, value in added.items() if value is not None}
 
 
 def _fill(rows: Sequence[Document], name: str, column: pa.ChunkedArray) -> None:
@@ -43,10 +56,11 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
 
 
 def _records(table: pa.Table, dataset: str, native: Sequence[str]) -> Iterator[Any]:
-    """The JSON records, each open payload back in its place."""
+    """The JSON records, each open payload back in its place; without what no column is at hand of."""
     keys = [name.removeprefix(f"{dataset}.") for name in native if name != dataset]
     payloads = [table[f"{dataset}.{key}"].to_pylist() for key in keys]
-    for at, rest in enumerate(table[dataset].to_pylist()):
+    rests = table[dataset].to_pylist() if dataset in native else ["{}"] * len(table)
+    for at, rest in enumerate(rests):
         record = decoded(rest)
         for key, texts in zip(keys, payloads, strict=True):
             if texts[at] is not None:

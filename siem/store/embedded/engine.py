@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from siem.errors import ConfigError, ContentError, Unavailable
-from siem.schema import Query, arrow_type
+from siem.schema import Gate, Query, arrow_type
 from siem.store.embedded.files import ASIDE, EVENTS
 
 TYPES = {
@@ -25,6 +25,9 @@ TYPES = {
     pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
 }
 FILES = "read_parquet($store_files, union_by_name = true, hive_partitioning = false"
+
+WORDS = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'|\$(\w+)""")
+"""Names and texts in quotes, in which nothing is a parameter; and parameters."""
 
 ROW = "|row"
 """The number of a row among columns; no field of a rule is called so."""
@@ -75,44 +78,31 @@ class Engine:
             found: list[int] = cursor.sql(sql, params=dict(query.parameters)).to_arrow_table()[ROW].to_pylist()
             return found
 
-    def hits(
-        self,
-        query: Query,
-        files: Sequence[str],
-        columns: frozenset[str],
-        objects: Sequence[str] | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        places: bool = False,
-        most: int = 8192,
-    ) -> Iterator[pa.RecordBatch]:
-        """What the query finds in the files, in order of time and id: `time id object`, with places also `file row`.
-
-        columns: those that any of the files has. most: hits of one batch.
+    def holds(self, table: pa.Table, conditions: Sequence[Gate]) -> list[np.ndarray]:
+        """In which rows each of the conditions holds. The table has all their columns.
 
         Raises:
-            ContentError: the query is none that the engine can run.
-            Unavailable: a file cannot be read, or memory and disk do not suffice.
+            ContentError: one of them is none that the engine can run.
         """
-        bounds: dict[str, object] = {"store_files": [str(self._root / name) for name in files]}
-        where = ["true"]
-        if since is not None:
-            where, bounds["store_since"] = [*where, '"@timestamp" >= $store_since'], since
-        if until is not None:
-            where, bounds["store_until"] = [*where, '"@timestamp" < $store_until'], until
-        if objects is not None:
-            where.append('"siem.object" IN (SELECT unnest($store_objects))')
-            bounds["store_objects"] = list(objects)
-        chosen = _chosen(query, columns, query.columns | {"@timestamp", "event.id", "siem.object"})
-        place = ', filename AS "file", file_row_number AS "row"' if places else ""
-        inner = f"SELECT {chosen}1{place} FROM {FILES}{', filename = true, file_row_number = true' if places else ''})"
-        sql = (
-            f'SELECT "@timestamp" AS "time", "event.id" AS "id", "siem.object" AS "object"'
-            f"{', file, row' if places else ''} FROM ({inner} WHERE {' AND '.join(where)})"
-            f' WHERE ({query.where}) ORDER BY "time", "id"'
-        )
+        chosen: list[str] = []
+        parameters: dict[str, object] = {}
+        for number, condition in enumerate(conditions):
+            own = f"c{number}_"
+            chosen.append(f'({_prefixed(condition.where, own)}) AS "|{number}"')
+            parameters |= {own + name: value for name, value in condition.parameters.items()}
+        sql = f'SELECT "{ROW}", {", ".join(chosen)} FROM store_rows ORDER BY "{ROW}"'
         with self._asked() as cursor:
-            yield from cursor.sql(sql, params={**query.parameters, **bounds}).arrow(most)
+            cursor.register("store_rows", table.append_column(ROW, pa.array(range(len(table)), pa.int64())))
+            found = cursor.sql(sql, params=parameters).to_arrow_table()
+        return [found[f"|{number}"].to_numpy() for number in range(len(conditions))]
+
+    @contextmanager
+    def sorting(self, schema: pa.Schema) -> Iterator[Sorting]:
+        """A place for rows of these columns, on disk where memory does not suffice."""
+        with self._asked() as cursor:
+            cursor.register("store_shape", schema.empty_table())
+            cursor.execute("CREATE TEMP TABLE store_sorting AS FROM store_shape")
+            yield Sorting(cursor)
 
     def repeated(self, keys: pa.Table, paths: Sequence[Path], by_time: bool) -> np.ndarray:
         """Positions in `keys` (columns `event.id @timestamp`) of events that the files hold already."""
@@ -145,11 +135,6 @@ class Engine:
             paths = {"mine": list(map(str, mine)), "theirs": list(map(str, theirs))}
             return len(cursor.sql(sql, params=paths).to_arrow_table()) > 0
 
-    @property
-    def _root(self) -> Path:
-        assert self._folder is not None, "an engine without a folder has no files"  # noqa: S101
-        return self._folder
-
     @contextmanager
     def _asked(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection of its own for one question: threads do not wait for each other."""
@@ -164,6 +149,27 @@ class Engine:
             raise ContentError(f"the embedded store cannot run this query: {error}") from error
         finally:
             cursor.close()
+
+
+class Sorting:
+    """Rows that are to come in another order. See `Engine.sorting`."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+
+    def add(self, table: pa.Table) -> None:
+        self._cursor.register("store_more", table)
+        self._cursor.execute("INSERT INTO store_sorting FROM store_more")
+        self._cursor.unregister("store_more")
+
+    def ordered(self, by: str, most: int) -> Iterator[pa.RecordBatch]:
+        """All rows, by these columns, in batches of at most so many."""
+        yield from self._cursor.sql(f"FROM store_sorting ORDER BY {by}").arrow(most)
+
+
+def _prefixed(where: str, prefix: str) -> str:
+    """The condition with other names of its parameters, so that several can stand in one statement."""
+    return WORDS.sub(lambda found: f"${prefix}{found[1]}" if found[1] else found[0], where)
 
 
 def _chosen(query: Query, there: frozenset[str], wanted: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -150,19 +150,36 @@ def describe(root: Path, path: Path, dataset: str) -> EventFile:
     )
 
 
-def rows_at(path: Path, positions: Sequence[int]) -> pa.Table:
-    """Rows of a file by their position, in the given order; reads the row groups that hold them alone."""
+def read_groups(file: pq.ParquetFile, groups: Sequence[int], columns: Collection[str] | None) -> pa.Table:
+    """Row groups; of the columns those that the file has.
+
+    By their numbers: by its name `aws.cloudtrail` would mean all of `aws.cloudtrail.…` as well.
+    """
+    names = file.metadata.schema.names
+    numbers = [number for number, name in enumerate(names) if columns is None or name in columns]
+    return file.reader.read_row_groups(list(groups), column_indices=numbers, use_threads=False)
+
+
+def rows_at(path: Path, positions: Sequence[int] | np.ndarray, columns: Collection[str] | None = None) -> pa.Table:
+    """Rows of a file by their position, in the given order: those of the columns (None: all) that the file has.
+
+    Reads the row groups that hold them alone, one at a time.
+    """
+    at = np.asarray(positions, dtype=np.int64)
     with pq.ParquetFile(path) as file:
+        if columns is not None and not set(columns).intersection(file.metadata.schema.names):
+            return pa.table({})
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         ends = np.cumsum(sizes)
-        at = np.asarray(positions, dtype=np.int64)
-        group = np.searchsorted(ends, at, side="right")
-        needed = np.unique(group)
-        table = file.read_row_groups(needed.tolist(), use_threads=False)
-    lengths = np.asarray(sizes, dtype=np.int64)[needed]
-    starts = np.cumsum(lengths) - lengths
-    first = ends[group] - np.asarray(sizes, dtype=np.int64)[group]
-    return table.take(starts[np.searchsorted(needed, group)] + at - first)
+        groups = np.searchsorted(ends, at, side="right")
+        order = np.argsort(groups, kind="stable")
+        needed, starts = np.unique(groups[order], return_index=True)
+        taken = []
+        for group, rows in zip(needed.tolist(), np.split(order, starts[1:]), strict=True):
+            taken.append(read_groups(file, [group], columns).take(at[rows] - (ends[group] - sizes[group])))
+    back = np.empty(len(at), np.int64)
+    back[order] = np.arange(len(at))
+    return pa.concat_tables(taken).take(back)
 
 
 def make(folder: Path) -> None:

@@ -5,31 +5,36 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-
+from siem.errors import ContentError
 from siem.parsing.batch import Parsed
 from siem.schema import Query
-from siem.store.contract import Alert, DatasetStats, Hit, Judged, LedgerRow, Pending, Settle, Signal, StoredReject
+from siem.store.contract import (
+    Alert,
+    DatasetStats,
+    Hit,
+    Judged,
+    LedgerRow,
+    Pending,
+    Settle,
+    Signal,
+    StoredReject,
+    raised,
+)
 from siem.store.embedded import judgements, rejects
-from siem.store.embedded.documents import documents as rebuilt
 from siem.store.embedded.engine import Engine
-from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make, remove, rows_at
+from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make, remove
 from siem.store.embedded.ledger import Ledger, immediate
 from siem.store.embedded.objects import names, pending, readable, rows, stats, turn
 from siem.store.embedded.replaying import Replay, replay
-from siem.store.embedded.times import moment
+from siem.store.embedded.searching import Asked, Searching
 from siem.store.embedded.trouble import told
 from siem.store.embedded.writing import EmbeddedWriting
-
-MOST_HITS, HELD_BYTES = 8192, 32 << 20
-"""Hits, and bytes of their documents, that are in hand at a time. More hits: a file is read less often."""
 
 
 def _no_step(name: str) -> None:
@@ -123,21 +128,22 @@ class EmbeddedStore:
 
     def search(
         self,
-        query: Query,
+        queries: Sequence[Query],
         objects: Sequence[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         documents: bool = False,
+        columns: Collection[str] = (),
+        erred: Callable[[int, ContentError], None] = raised,
     ) -> Iterator[Hit]:
-        with self._reading() as connection:
-            where = readable(connection, query.dataset, objects, since, until)
-        if not where.files:
+        if not queries:
             return
-        wanted = documents or not query.exact
-        most = max(MOST_HITS // 512, min(MOST_HITS, HELD_BYTES // max(1, where.row_bytes))) if wanted else MOST_HITS
-        with told(self.folder):
-            for batch in self._engine.hits(query, where.files, where.columns, objects, since, until, wanted, most):
-                yield from self._hits(query.dataset, pa.table(batch), wanted)
+        asked = Asked(queries, objects, since, until, documents, columns)
+        with self._reading() as connection:
+            where = readable(connection, asked.dataset, objects, since, until)
+        if where.files:
+            with told(self.folder):
+                yield from Searching(self.folder, self._engine, asked, where).hits(erred)
 
     def mark(self, judged: Judged, settle: Settle) -> set[str]:
         with self._reading() as connection, immediate(connection):
@@ -164,26 +170,6 @@ class EmbeddedStore:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._lock, told(self.folder):
             yield self._connection
-
-    def _hits(self, dataset: str, found: pa.Table, wanted: bool) -> Iterator[Hit]:
-        texts: list[dict[str, Any] | None] = [None] * len(found)
-        if wanted:
-            texts = self._documents(dataset, found["file"].to_pylist(), found["row"].to_pylist())
-        times = found["time"].cast(pa.int64()).to_pylist()
-        for time_, id_, object_, text in zip(
-            times, found["id"].to_pylist(), found["object"].to_pylist(), texts, strict=True
-        ):
-            yield Hit(id_, moment(time_), dataset, object_, text)
-
-    def _documents(self, dataset: str, paths: list[str], positions: list[int]) -> list[dict[str, Any] | None]:
-        """The documents at these places; each file is read once."""
-        texts: list[dict[str, Any] | None] = [None] * len(paths)
-        for path in set(paths):
-            at = [number for number, other in enumerate(paths) if other == path]
-            table = rows_at(Path(path), [positions[number] for number in at])
-            for number, text in zip(at, rebuilt(table, dataset), strict=True):
-                texts[number] = text
-        return texts
 
     def _sweep(self) -> None:
         """Once an hour, remove files that nobody named: processes that were killed left them."""

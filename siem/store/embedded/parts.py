@@ -1,0 +1,102 @@
+"""Files in parts of bounded size: a few columns of many rows, from one file or several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from siem.schema import arrow_type
+from siem.store.embedded.coding import Coded
+from siem.store.embedded.files import read_groups
+
+ROWS, BYTES = 262_144, 48 << 20
+"""Rows and bytes of a part. Every statement over a part costs a few ms, whatever the rows."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of one file that lie together, the first of them being number `start`."""
+
+    file: int
+    start: int
+    table: pa.Table
+
+
+class Part:
+    """Columns of short values, each at hand by its distinct values."""
+
+    def __init__(self, paths: Sequence[Path], pieces: Sequence[Piece]) -> None:
+        self._paths = paths
+        self._table = pa.concat_tables([piece.table for piece in pieces])
+        sizes = [len(piece.table) for piece in pieces]
+        self.files = np.repeat([piece.file for piece in pieces], sizes)
+        self.places = np.concatenate([np.arange(piece.start, piece.start + len(piece.table)) for piece in pieces])
+        self.coded = cache(lambda name: Coded.of(self._table[name]))
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def times(self) -> np.ndarray:
+        """Microseconds since 1970."""
+        micros: np.ndarray = self._table["@timestamp"].cast(pa.int64()).to_numpy()
+        return micros
+
+    def table(self, columns: Iterable[str], rows: np.ndarray) -> pa.Table:
+        return pa.table({name: self.coded(name).taken(rows) for name in sorted(columns)})
+
+
+def parts(paths: Sequence[Path], columns: frozenset[str]) -> Iterator[Part]:
+    """All rows of the files, in their order. Columns that a file has not are null."""
+    held: list[Piece] = []
+    rows = size = 0
+    for piece in _pieces(paths, columns):
+        if held and (rows + len(piece.table) > ROWS or size + piece.table.nbytes > BYTES):
+            yield Part(paths, held)
+            held, rows, size = [], 0, 0
+        held.append(piece)
+        rows, size = rows + len(piece.table), size + piece.table.nbytes
+    if held:
+        yield Part(paths, held)
+
+
+def _pieces(paths: Sequence[Path], columns: frozenset[str]) -> Iterator[Piece]:
+    for number, path in enumerate(paths):
+        metadata = pq.read_metadata(path)
+        names = columns.intersection(metadata.schema.names)
+        texts = [name for name in sorted(names) if arrow_type(name) == pa.string()]
+        with pq.ParquetFile(path, metadata=metadata, read_dictionary=texts) as file:
+            for start, groups in _together(metadata):
+                yield Piece(number, start, _completed(read_groups(file, groups, names), columns))
+
+
+def _together(metadata: pq.FileMetaData) -> Iterator[tuple[int, list[int]]]:
+    """Row groups that are read at a time, and the number of their first row."""
+    start = end = 0
+    groups: list[int] = []
+    for group in range(metadata.num_row_groups):
+        rows = metadata.row_group(group).num_rows
+        if groups and end - start + rows > ROWS // 4:
+            yield start, groups
+            start, groups = end, []
+        groups.append(group)
+        end += rows
+    if groups:
+        yield start, groups
+
+
+def _completed(table: pa.Table, columns: frozenset[str]) -> pa.Table:
+    """All of the columns, text in dictionaries."""
+    made = {}
+    for name in sorted(columns):
+        column = (
+            table[name] if name in table.column_names else pa.chunked_array([pa.nulls(len(table), arrow_type(name))])
+        )
+        text = pa.types.is_string(column.type)
+        made[name] = column.dictionary_encode() if text else column
+    return pa.table(made)
