@@ -13,7 +13,9 @@ from isal import igzip
 from pyarrow import parquet
 
 from bench.corpus_cloudtrail import records
+from bench.corpus_elb import alb
 from bench.corpus_vpcflow import V2, vpcflow
+from bench.corpus_waf import waf
 
 GIGABYTE = 1_000_000_000
 LIMIT_MB = 300.0
@@ -35,6 +37,8 @@ def peaks() -> list[Peak]:
         made = {
             "CloudTrail, 1 GB": (large_cloudtrail(folder), "aws.cloudtrail"),
             "VPC Flow v2, 1 GB": (large_flows(folder), "aws.vpcflow"),
+            "ALB, 1 GB": (large_lines(folder, "alb", alb(PIECE_EVENTS, older=1 / 3)), "aws.elb"),
+            "WAF, 1 GB": (large_lines(folder, "waf", waf(PIECE_EVENTS)), "aws.waf"),
             "VPC Flow Parquet, row groups of 128 MB": (large_parquet(folder), "aws.vpcflow"),
         }
         return [Peak(f"peak memory of {what}", parsed(path, dataset)) for what, (path, dataset) in made.items()]
@@ -67,12 +71,17 @@ def large_cloudtrail(folder: Path) -> Path:
 
 
 def large_flows(folder: Path) -> Path:
-    header, _, lines = igzip.decompress(vpcflow(V2, PIECE_EVENTS)).partition(b"\n")
-    path = folder / "flows.log.gz"
+    return large_lines(folder, "flows", vpcflow(V2, PIECE_EVENTS), headers=1)
+
+
+def large_lines(folder: Path, name: str, delivered: bytes, headers: int = 0) -> Path:
+    """The lines of a small object again and again; its first ones, so many, once."""
+    pieces = igzip.decompress(delivered).split(b"\n", headers)
+    path = folder / f"{name}.log.gz"
     with igzip.open(path, "wb", compresslevel=1) as out:
-        out.write(header + b"\n")
-        for _ in range(GIGABYTE // len(lines)):
-            out.write(lines)
+        out.write(b"".join(piece + b"\n" for piece in pieces[:-1]))
+        for _ in range(GIGABYTE // len(pieces[-1])):
+            out.write(pieces[-1])
     return path
 
 

@@ -55,6 +55,12 @@ class Coded:
         at = coded.indices.to_numpy()
         return Coded(coded.dictionary, at if self.at is None else at[self.at])
 
+    def at_each(self, rows: Positions | None) -> Coded:
+        """The texts of these rows of mine; None: all of them as they are."""
+        if rows is None or (self.at is None and len(self.texts) == 1):
+            return self
+        return Coded(self.texts, rows if self.at is None else self.at[rows])
+
     def filtered(self, keep: Mask) -> Coded:
         if self.at is not None:
             return Coded(self.texts, self.at[keep])

@@ -137,7 +137,9 @@ class Values:
         if key not in self._done:
             source = self._columns[column] if column in self._columns else self.first(column)
             result = source.cast(cast.texts)
-            self._done[key] = result if cast.exact or cast.normal or len(result.texts) <= FEW else result.recoded()
+            distinct = source.at is None  # most of its texts, and then of what they become
+            few = len(result.texts) <= FEW
+            self._done[key] = result if cast.exact or cast.normal or distinct or few else result.recoded()
         return self._done[key]
 
     def first(self, field: str, *others: Coded) -> Coded:
