@@ -35,7 +35,7 @@ def query(tree: Node, fields: DatasetFields) -> Query:
     long = {fields.dataset, *[f"{fields.dataset}.{payload}" for payload in fields.payloads]} if fields.nested else ()
     gate = None
     if fields.dataset and not where.columns.isdisjoint(long):
-        first = _Emitter(fields).node(over_columns(tree, fields)).most
+        first = LOGIC.bounds(over_columns(tree, fields), _Emitter(fields).leaf).most
         gate = Gate(first.text, dict(first.parameters), first.columns)
     needed = required_columns(tree, fields)
     reads = columns_read(tree, fields)
