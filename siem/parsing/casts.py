@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -76,6 +77,9 @@ IPV6 = "^(?:{})$".format(
 USUAL = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{6})?Z$"
 """Times as most logs have them; documents too, but for zeros that end a fraction."""
 WHOLE_SECONDS = len("2026-11-01T00:00:00Z")
+LEAST = np.frombuffer(b"1000-00-00T00:00:00.000000Z", np.uint8)
+ALLOWED = np.array([ord("9") + 1 - least if chr(least).isdigit() else 1 for least in LEAST], np.uint8)
+"""`USUAL` times with a fraction by their bytes: the least that may stand in each place, and how many from there."""
 ZONE = re.compile(r"[+-]\d\d:\d\d$", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -172,7 +176,8 @@ def _rfc3339(text: str) -> str | None:
 
 def _rfc3339s(texts: pa.StringArray) -> pa.StringArray:
     """Most texts are nearly as they are written already; that they are times Arrow judges, for all of them at once."""
-    usual = pc.match_substring_regex(texts, USUAL).fill_null(False)
+    matching = are_micros(texts)
+    usual = pa.repeat(True, len(texts)) if matching else pc.match_substring_regex(texts, USUAL).fill_null(False)
     try:
         pc.if_else(usual, texts, NULL).cast(pa.timestamp("us", "UTC"))
     except pa.ArrowInvalid:
@@ -183,6 +188,18 @@ def _rfc3339s(texts: pa.StringArray) -> pa.StringArray:
     rest = pc.invert(usual)
     others = [None if text is None else _rfc3339(text) for text in texts.filter(rest).to_pylist()]
     return pc.replace_with_mask(written, rest, pa.array(others, pa.string()))
+
+
+def are_micros(texts: pa.StringArray) -> bool:
+    """All are `USUAL` and have a fraction: by NumPy, in an eighth of the time."""
+    _, offsets, data = texts.buffers()
+    if texts.null_count or data is None:
+        return False
+    places = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    if np.any(np.diff(places) != len(LEAST)):
+        return False
+    octets = np.frombuffer(data, np.uint8)[places[0] : places[-1]].reshape(-1, len(LEAST))
+    return bool(np.all(octets - LEAST < ALLOWED))  # what is less than the least wraps around
 
 
 def _without_zeros(times: pa.StringArray) -> pa.StringArray:

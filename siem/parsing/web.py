@@ -19,6 +19,8 @@ from siem.parsing.columns import Coded
 from siem.schema import Alias, Derived, Extension, Joined
 
 Texts = tuple[str | None, ...]
+LONGEST = (1 << 31) - 1
+"""Bytes of a text in Arrow."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def _request_cut(texts: pa.StringArray) -> tuple[Coded, ...]:
         Coded(domain, hosts.at),
         Coded(port, hosts.at),
         Coded(path, None),
-        Coded(without(pc.utf8_slice_codeunits(query, 0, -1), ""), None),
+        Coded(without(pc.binary_replace_slice(query, -1, LONGEST, ""), ""), None),
     )
 
 
@@ -147,9 +149,12 @@ def _root(trace: str) -> str | None:
 
 
 def _roots(traces: pa.StringArray) -> pa.StringArray:
-    several = pc.or_(pc.match_substring(traces, ";"), pc.equal(traces, "Root="))
+    data = traces.buffers()[2]
+    several = pc.equal(traces, "Root=")
+    if data is not None and b";" in data.to_pybytes():  # to look into each takes most of the time, where none has any
+        several = pc.or_(several, pc.match_substring(traces, ";"))
     usual = pc.and_not(pc.starts_with(traces, "Root="), several)
-    roots = pc.utf8_slice_codeunits(traces, len("Root="))
+    roots = pc.binary_replace_slice(traces, 0, len("Root="), "")  # a sixth of the time of `utf8_slice_codeunits`
     if pc.all(usual).as_py():
         return roots
     rest = pc.invert(usual).fill_null(False)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from siem.parsing import web
 from siem.parsing.casts import FEW, Cast, rfc3339
@@ -68,6 +72,22 @@ CASTS = [
 def test_casts(cast: Cast, expected: dict[str, str | None], times: int) -> None:
     texts = pa.array([*expected, None] * times, pa.string())
     assert cast.texts(texts).to_pylist() == [*expected.values(), None] * times
+
+
+@given(
+    st.lists(
+        st.tuples(st.datetimes(min_value=datetime(1, 1, 1)), st.integers(0, 26), st.sampled_from("0123456789-:TZ. ")),
+        min_size=1,
+        max_size=5,
+    ),
+    st.booleans(),
+)
+def test_times_are_read_alike_one_by_one_and_together(made: list[tuple[datetime, int, str]], spoiled: bool) -> None:
+    texts = [time.isoformat(timespec="microseconds") + "Z" for time, _, _ in made]
+    if spoiled:
+        texts = [text[:at] + mark + text[at + 1 :] for text, (_, at, mark) in zip(texts, made, strict=True)]
+    many = texts * FEW + [texts[0]]
+    assert rfc3339.texts(pa.array(many)).to_pylist() == [rfc3339.one(text) for text in many]
 
 
 def test_times_in_normal_form_are_left_as_they_are() -> None:
