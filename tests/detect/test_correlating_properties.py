@@ -79,7 +79,8 @@ def limits(rule: Correlation, made: list[brute_force.Part]) -> st.SearchStrategy
     ]
     exact = [brute_force.number(rule, window) for window in windows]
     own = st.sampled_from([number for number in exact if isfinite(number)] or [0.0])
-    return st.one_of(own, own.map(lambda number: nextafter(number, -inf)), st.integers(-3, 3))
+    near = own.map(lambda number: nextafter(number, -inf)).filter(isfinite)  # a rule has no other limits
+    return st.one_of(own, near, st.integers(-3, 3))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.TEMPORAL_ORDERED])
