@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from string import ascii_lowercase
 
 from siem.schema import Column, DatasetFields, Entry, Extension, Gate, Joined, Kind, Path, Query, Source, fold
 from siem.sigma import checks
@@ -23,6 +24,9 @@ RUNS = re.compile(r'[^\x00-\x1f"\\/{}\[\]:,]+')
 """What stands in JSON text as it is, unless as `\\uXXXX`: no escapes, and nothing that two values can share."""
 
 MOST_RUNS = 3
+
+CASES = {letter: f"[{letter}{letter.upper()}]" for letter in ascii_lowercase} | {"i": "[iIİ]", "k": "[kK\u212a]"}
+"""All that `fold` makes an ASCII letter of; RE2's own way without case does not know İ."""
 
 
 def query(tree: Node, fields: DatasetFields) -> Query:
@@ -137,10 +141,17 @@ class _Emitter:
         runs = longest([run for part in whole for run in RUNS.findall(part)], MOST_RUNS)
         if test.cased:
             return [self.contained(text, run) for run in runs]
-        return [self.contained(sql("lower({})", text), fold(run)) for run in runs]
+        return [self.contained_without_case(text, fold(run)) for run in runs]
 
     def contained(self, text: Sql, run: str) -> Sql:
         return sql("contains({}, {})", text, self._parameter(run))
+
+    def contained_without_case(self, text: Sql, run: str) -> Sql:
+        """`lower` of a record takes 3.3 s for a million, such an expression 1.2 s."""
+        if not run.isascii():
+            return self.contained(sql("lower({})", text), run)
+        pattern = "".join([CASES.get(letter) or re.escape(letter) for letter in run])
+        return sql("regexp_matches({}, {})", text, self._parameter(pattern))
 
 
 def longest(runs: Iterable[str], most: int) -> list[str]:

@@ -13,10 +13,12 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from siem.errors import ConfigError, ContentError, Unavailable
 from siem.schema import Gate, Query, arrow_type
 from siem.store.embedded.files import ASIDE, EVENTS
+from siem.store.embedded.parts import Extent
 
 TYPES = {
     pa.string(): "VARCHAR",
@@ -28,6 +30,8 @@ FILES = "read_parquet($store_files, union_by_name = true, hive_partitioning = fa
 
 WORDS = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'|\$(\w+)""")
 """Names and texts in quotes, in which nothing is a parameter; and parameters."""
+
+OR = " OR "
 
 ROW = "|row"
 """The number of a row among columns; no field of a rule is called so."""
@@ -95,6 +99,31 @@ class Engine:
             cursor.register("store_rows", table.append_column(ROW, pa.array(range(len(table)), pa.int64())))
             found = cursor.sql(sql, params=parameters).to_arrow_table()
         return [found[f"|{number}"].to_numpy() for number in range(len(conditions))]
+
+    def found(self, queries: Sequence[Query], extents: Sequence[Extent]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each query the rows of files that it finds: numbers of extents, and positions in their files.
+
+        Raises:
+            ContentError: one of the queries is none that the engine can run.
+        """
+        there = frozenset[str]().union(*[pq.read_schema(extent.path).names for extent in extents])
+        wheres = [f"({_prefixed(query.where, f'c{number}_')})" for number, query in enumerate(queries)]
+        parameters: dict[str, object] = {"store_files": [str(extent.path) for extent in extents]}
+        for number, query in enumerate(queries):
+            parameters |= {f"c{number}_{name}": value for name, value in query.parameters.items()}
+        columns = frozenset[str]().union(*[query.columns for query in queries])
+        within = [f"({_within(extent, len(extents))})" for extent in extents if not extent.whole]
+        files = f"{FILES}, filename = true, file_row_number = true)"
+        sql = (
+            f"SELECT filename, file_row_number, {', '.join(wheres)} FROM (SELECT {_chosen(queries[0], there, columns)}"
+            f" filename, file_row_number FROM {files}) WHERE {' AND '.join([*within, f'({OR.join(wheres)})'])}"
+        )
+        with self._asked() as cursor:
+            found = cursor.sql(sql, params=parameters).to_arrow_table()
+        numbers = {str(extent.path): number for number, extent in enumerate(extents)}
+        files_of = np.array([numbers[name] for name in found[0].to_pylist()], np.int64)
+        rows = found[1].to_numpy()
+        return [(files_of[holds], rows[holds]) for holds in (column.to_numpy() for column in found.columns[2:])]
 
     @contextmanager
     def sorting(self, schema: pa.Schema) -> Iterator[Sorting]:
@@ -165,6 +194,12 @@ class Sorting:
     def ordered(self, by: str, most: int) -> Iterator[pa.RecordBatch]:
         """All rows, by these columns, in batches of at most so many."""
         yield from self._cursor.sql(f"FROM store_sorting ORDER BY {by}").arrow(most)
+
+
+def _within(extent: Extent, of: int) -> str:
+    """Rows of one of so many files. Alone, the condition lets DuckDB pass over row groups."""
+    rows = f"file_row_number BETWEEN {extent.first} AND {extent.end - 1}"
+    return rows if of == 1 else f"filename <> {_literal(extent.path)} OR {rows}"
 
 
 def _prefixed(where: str, prefix: str) -> str:

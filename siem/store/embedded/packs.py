@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,15 +17,17 @@ from siem.errors import ContentError
 from siem.schema import Gate, Query, fold
 from siem.store.embedded.coding import Combinations
 from siem.store.embedded.engine import Engine
-from siem.store.embedded.files import rows_at
 from siem.store.embedded.parts import Part
 
 TOGETHER = 100
 """Conditions of one statement."""
 
+SCANNED = 16
+"""Queries that the files are read for together: each is asked of every row."""
+
 FEW = 8
-"""One in so many: where JSON queries are left with fewer rows than that, all of them are hits that the predicate will
-judge. Looking into the text here would read it twice."""
+"""One row in so many: where JSON queries are left with fewer, all of these are hits, and the predicate judges them.
+Looking into the text here would read it twice."""
 
 Items = Sequence[tuple[int, Gate]]
 
@@ -69,27 +70,32 @@ class Group:
 class Pack:
     """Queries of one dataset. failed: those that cannot be run, and why; what they found before counts no more."""
 
-    def __init__(self, queries: Sequence[Query], engine: Engine, most: int) -> None:
-        """most: rows whose JSON text is in hand at a time."""
-        self._queries, self._engine, self._most = queries, engine, most
+    def __init__(self, queries: Sequence[Query], engine: Engine) -> None:
+        self._queries, self._engine = queries, engine
         self.failed: dict[int, ContentError] = {}
         self._groups = list(_groups(queries))
         self.columns = frozenset[str]().union(*[query.first.columns | query.required.keys() for query in queries])
 
-    def pairs(self, part: Part, within: np.ndarray | None, paths: Sequence[Path]) -> Pairs:
+    def pairs(self, part: Part, within: np.ndarray | None) -> Pairs:
         """What the queries find among the rows of a part that the mask lets through."""
         found = Pairs.of([self._found(group, part, group.rows(part, within)) for group in self._groups])
-        gated = np.array([query.gate is not None for query in self._queries])[found.queries]
-        inside: dict[frozenset[str], list[int]] = defaultdict(list)
-        for place in np.unique(found.queries[gated]).tolist():
-            inside[self._queries[place].columns - self.columns].append(place)
-        kept = [found.chosen(~gated)]
-        for columns, places in inside.items():
-            mine = found.chosen(np.isin(found.queries, places))
-            exact = any(self._queries[place].exact for place in places)
-            few = len(mine.rows) * FEW <= len(part) and not exact
-            kept.append(mine if few else Pairs.of(self._looked_into(columns, places, mine, part, paths)))
-        return Pairs.of(kept)
+        dense = self._dense(found, len(part))
+        kept = found.chosen(np.isin(found.queries, dense, invert=True)) if dense else found
+        return Pairs.of([kept, *self._scanned(dense, part, within)])
+
+    def _dense(self, found: Pairs, rows: int) -> list[int]:
+        """Queries that JSON text has to be looked into for."""
+        counts = np.bincount(found.queries, minlength=len(self._queries))
+        dense, left = [], rows // FEW
+        for place in np.argsort(counts, kind="stable").tolist():
+            query, count = self._queries[place], int(counts[place])
+            if query.gate is None or not count:
+                continue
+            if query.exact or count > left:
+                dense.append(place)
+            else:
+                left -= count
+        return dense
 
     def _found(self, group: Group, part: Part, rows: np.ndarray) -> Pairs:
         """What the first conditions of a group find: asked of combinations, told of rows."""
@@ -112,41 +118,23 @@ class Pack:
         at = np.arange(counts.sum()) + np.repeat(starts[which] - (ends - counts), counts)
         return Pairs(np.repeat(rows, counts), places[queries[at]])
 
-    def _looked_into(
-        self, columns: frozenset[str], places: Sequence[int], pairs: Pairs, part: Part, paths: Sequence[Path]
-    ) -> Iterator[Pairs]:
-        """Of these pairs those for which the whole condition holds, JSON text included."""
-        order = np.argsort(pairs.rows, kind="stable")
-        rows, queries = pairs.rows[order], pairs.queries[order]
-        distinct = np.unique(rows)
-        for start in range(0, len(distinct), self._most):
-            some = distinct[start : start + self._most]
-            first, last = np.searchsorted(rows, (some[0], some[-1] + 1))
-            table = self._texts(columns, places, some, part, paths)
-            items: list[tuple[int, Gate]] = []
-            for place in places:
-                mine = rows[first:last][queries[first:last] == place]
-                query, passed = self._queries[place], f"|passed{place}"
-                table = table.append_column(passed, pa.array(np.isin(some, mine)))
-                where = f'CASE WHEN "{passed}" THEN ({query.where}) ELSE FALSE END'
-                items.append((place, Gate(where, query.parameters, query.columns)))
-            for place, holds in self._answers(table, items):
-                yield Pairs(some[holds], np.full(int(holds.sum()), place))
-
-    def _texts(
-        self, columns: frozenset[str], places: Sequence[int], rows: np.ndarray, part: Part, paths: Sequence[Path]
-    ) -> pa.Table:
-        """JSON texts of rows, and what else the queries look at."""
-        files = part.files[rows]
-        read = []
-        for file in np.unique(files).tolist():
-            places_in = part.places[rows[files == file]]
-            read.append(_with(rows_at(paths[file], places_in, columns), columns, len(places_in)))
-        table = pa.concat_tables(read)
-        others = frozenset[str]().union(*[self._queries[place].columns for place in places]) - columns
-        for name in sorted(others):
-            table = table.append_column(name, part.coded(name).taken(rows))
-        return table
+    def _scanned(self, places: Sequence[int], part: Part, within: np.ndarray | None) -> Iterator[Pairs]:
+        """What these queries find when the files are read for them."""
+        for start in range(0, len(places), SCANNED):
+            some = [place for place in places[start : start + SCANNED] if place not in self.failed]
+            try:
+                answers = self._engine.found([self._queries[place] for place in some], part.extents) if some else []
+            except ContentError as error:
+                if len(some) == 1:
+                    self.failed[some[0]] = error
+                else:
+                    for place in some:
+                        yield from self._scanned([place], part, within)
+                continue
+            for place, (files, positions) in zip(some, answers, strict=False):
+                rows = part.rows(files, positions)
+                rows = rows if within is None else rows[within[rows]]
+                yield Pairs(rows, np.full(len(rows), place))
 
     def _answers(self, table: pa.Table, items: Items) -> Iterator[tuple[int, np.ndarray]]:
         """Where each condition holds; without those that cannot be run."""
@@ -179,9 +167,3 @@ def _groups(queries: Sequence[Query]) -> Iterator[Group]:
     for (columns, by), places in groups.items():
         texts = [queries[place].required[by] for place in places] if by else []
         yield Group(columns, by, places, frozenset[str]().union(*texts))
-
-
-def _with(table: pa.Table, columns: frozenset[str], count: int) -> pa.Table:
-    """All of the columns, null where there is none."""
-    made = {name: table[name] if name in table.column_names else pa.nulls(count, pa.string()) for name in columns}
-    return pa.table(made)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -21,26 +23,46 @@ ROWS, BYTES = 262_144, 48 << 20
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows of one file that lie together, the first of them being number `start`."""
+    """Rows of one file that lie together, the first of them being number `start`, of as many as the file has."""
 
     file: int
     start: int
+    of: int
     table: pa.Table
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Rows first <= row < end of a file that are in a part, from `offset` on. whole: the file has no more."""
+
+    path: Path
+    file: int
+    first: int
+    end: int
+    offset: int
+    whole: bool
 
 
 class Part:
     """Columns of short values, each at hand by its distinct values."""
 
     def __init__(self, paths: Sequence[Path], pieces: Sequence[Piece]) -> None:
-        self._paths = paths
         self._table = pa.concat_tables([piece.table for piece in pieces])
         sizes = [len(piece.table) for piece in pieces]
         self.files = np.repeat([piece.file for piece in pieces], sizes)
         self.places = np.concatenate([np.arange(piece.start, piece.start + len(piece.table)) for piece in pieces])
         self.coded = cache(lambda name: Coded.of(self._table[name]))
 
+        self.extents = list(_extents(paths, pieces))
+
     def __len__(self) -> int:
         return len(self._table)
+
+    def rows(self, extents: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Rows of the part, by the number of an extent and the position in its file."""
+        shifts = np.array([extent.offset - extent.first for extent in self.extents])
+        moved: np.ndarray = positions + shifts[extents]
+        return moved
 
     def times(self) -> np.ndarray:
         """Microseconds since 1970."""
@@ -49,6 +71,15 @@ class Part:
 
     def table(self, columns: Iterable[str], rows: np.ndarray) -> pa.Table:
         return pa.table({name: self.coded(name).taken(rows) for name in sorted(columns)})
+
+
+def _extents(paths: Sequence[Path], pieces: Sequence[Piece]) -> Iterator[Extent]:
+    offset = 0
+    for file, group in groupby(pieces, key=attrgetter("file")):
+        mine = list(group)
+        first, end = mine[0].start, mine[-1].start + len(mine[-1].table)
+        yield Extent(paths[file], file, first, end, offset, first == 0 and end == mine[-1].of)
+        offset += end - first
 
 
 def parts(paths: Sequence[Path], columns: frozenset[str]) -> Iterator[Part]:
@@ -72,7 +103,8 @@ def _pieces(paths: Sequence[Path], columns: frozenset[str]) -> Iterator[Piece]:
         texts = [name for name in sorted(names) if arrow_type(name) == pa.string()]
         with pq.ParquetFile(path, metadata=metadata, read_dictionary=texts) as file:
             for start, groups in _together(metadata):
-                yield Piece(number, start, _completed(read_groups(file, groups, names), columns))
+                table = _completed(read_groups(file, groups, names), columns)
+                yield Piece(number, start, metadata.num_rows, table)
 
 
 def _together(metadata: pq.FileMetaData) -> Iterator[tuple[int, list[int]]]:

@@ -80,10 +80,10 @@ class Searching:
 
     def hits(self, erred: Callable[[int, ContentError], None]) -> Iterator[Hit]:
         asked = self._asked
-        pack = Pack(asked.queries, self._engine, self._most)
+        pack = Pack(asked.queries, self._engine)
         with self._engine.sorting(FOUND) as found:
             for part in parts(self._paths, pack.columns | ALWAYS):
-                pairs = pack.pairs(part, asked.within(part), self._paths)
+                pairs = pack.pairs(part, asked.within(part))
                 if len(pairs.rows):
                     found.add(self._found(part, pairs))
             for place in sorted(pack.failed):
@@ -99,7 +99,7 @@ class Searching:
         files, places = part.files[rows], part.places[rows]
         read = [
             rows_at(self._paths[file], places[files == file], ("event.id",))["event.id"]
-            for file in np.unique(files).tolist()
+            for file in np.flatnonzero(np.bincount(files)).tolist()
         ]
         return pa.table(
             [
@@ -135,7 +135,7 @@ class Searching:
         reading: list[tuple[np.ndarray, set[str] | None]] = [(~whole, short), (whole, None)]
         reading += [(np.array([name in (needs[places] or ()) for places in inexact]), {name}) for name in long]
         held: list[Any] = [{} for _ in matched]
-        for file in np.unique(files).tolist():
+        for file in np.flatnonzero(np.bincount(files)).tolist():
             for mask, columns in reading:
                 at = np.flatnonzero((files == file) & mask)
                 table = rows_at(self._paths[file], rows[at], columns) if len(at) else NOTHING
