@@ -72,14 +72,16 @@ class Delivered:
         """The first bytes of the content, at most 64 KiB. Damage further on does not show here."""
         return beginning(self._text, HEAD_BYTES)
 
-    def blocks(self) -> Iterator[bytes]:
-        """The content as UTF-8 text where it says that it is text, in blocks of `block_bytes` to twice that.
+    def blocks(self, least: int | None = None) -> Iterator[bytes]:
+        """The content as UTF-8 text where it says that it is text, in blocks of at least so many bytes.
+
+        least: if not given, `block_bytes`, and no block is longer than twice that.
 
         Raises:
             Damaged: after the last good block; the object is broken from there, or a limit is passed.
             Unavailable: the file cannot be read.
         """
-        return gathered(self._text(), self.limits.block_bytes)
+        return gathered(self._text(), least or self.limits.block_bytes)
 
     def file(self) -> BinaryIO:
         """The content, untouched, as a seekable file; the caller closes it.

@@ -24,8 +24,8 @@ class Content(Protocol):
         """The first bytes, at most 64 KiB. Damage further on does not show here."""
         ...
 
-    def blocks(self) -> Iterator[bytes]:
-        """All bytes, in blocks of about `Limits.block_bytes`, cut anywhere.
+    def blocks(self, least: int | None = None) -> Iterator[bytes]:
+        """All bytes, in blocks of about `Limits.block_bytes` or of at least so many bytes, cut anywhere.
 
         Raises:
             Damaged: after the last good block, where the stream breaks or a limit is passed.

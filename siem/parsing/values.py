@@ -43,11 +43,12 @@ def _moment(text: str) -> str | None:
 
 def instant(milliseconds: int) -> str | None:
     """A time in milliseconds since 1970 as we write it; None outside the years 1 to 9999."""
-    seconds, rest = divmod(milliseconds, 1000)
-    text = _second(seconds)
-    if text is None:
-        return None
-    return f"{text}.{rest:03d}".rstrip("0") + "Z" if rest else f"{text}Z"
+    second = _second(milliseconds // 1000)
+    return second and second + FRACTIONS[milliseconds % 1000]
+
+
+FRACTIONS = ["Z", *(f".{thousandths:03d}".rstrip("0") + "Z" for thousandths in range(1, 1000))]
+"""How a time ends, by its milliseconds."""
 
 
 @lru_cache(maxsize=4096)

@@ -38,3 +38,8 @@ class Origin:
     def event_id(self, ordinal: int) -> str:
         """Identity of a record that has no id of its own; `ordinal` counts the object's records from 0."""
         return f"{self.sha256[:24]}-{ordinal}"
+
+    def event_ids(self, first: int, count: int) -> list[str]:
+        """`event_id` of so many records."""
+        digest = self.sha256[:24]
+        return [f"{digest}-{ordinal}" for ordinal in range(first, first + count)]

@@ -41,7 +41,7 @@ class Memory:
     def head(self) -> bytes:
         return self.content[: 64 << 10]
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self, least: int | None = None) -> Iterator[bytes]:
         for start in range(0, len(self.content), self.step):
             yield self.content[start : start + self.step]
         if self.damage:

@@ -37,7 +37,7 @@ class Bytes:
     def head(self) -> bytes:
         return self.data
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self, least: int | None = None) -> Iterator[bytes]:
         yield self.data
 
     def file(self) -> BinaryIO:

@@ -28,7 +28,7 @@ class Bytes:
     def head(self) -> bytes:
         return self.octets[:65536]
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self, least: int | None = None) -> Iterator[bytes]:
         yield self.octets
 
     def file(self) -> BinaryIO:
