@@ -6,13 +6,11 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, TypedDict
+from typing import NamedTuple, TypedDict
 
 import msgspec
 
-from siem.parsing import Example, JsonRecords, Nested, address, documented, moment
+from siem.parsing import Example, JsonRecords, Nested, Parts, address, documented, moment, remembered
 from siem.schema import LogSource
 
 ID_BYTES = 128
@@ -67,7 +65,7 @@ class Identity(msgspec.Struct):
     onBehalfOf: OnBehalfOf | None = None
 
 
-class Who(msgspec.Struct, frozen=True):
+class Who(NamedTuple):
     """Who acted. arn: of the user or of the role behind the session, never a session's; person: who stands
     behind a session: source identity, Identity Center user, or the session's name."""
 
@@ -79,18 +77,12 @@ class Who(msgspec.Struct, frozen=True):
     person: str | None
 
 
-def remembered(read: Callable[[bytes | None], Any]) -> Callable[[bytes | None], Any]:
-    """What `read` gives for short parts of a record is kept: 200 identities stand in 20,000 records."""
-    cached = lru_cache(maxsize=8192)(read)
-    return lambda raw: cached(raw) if raw is None or len(raw) <= 4096 else read(raw)
-
-
 SESSIONS = ("AssumedRole", "Role", "FederatedUser")
 """Types whose principal id ends with the name of the session: `AROAEXAMPLE:tanaka`, `123456789012:tanaka`."""
 
 
 @remembered
-def who(raw: bytes | None) -> Who:
+def who(raw: bytes) -> Who:
     identity: Identity = documented(raw, Identity)
     session = identity.sessionContext or Session()
     issuer = session.sessionIssuer or Issuer()
@@ -112,7 +104,7 @@ class TlsDetails(msgspec.Struct):
     clientProvidedHostHeader: str | None = None
 
 
-class Tls(msgspec.Struct, frozen=True):
+class Tls(NamedTuple):
     version: str | None
     protocol: str | None
     cipher: str | None
@@ -124,7 +116,7 @@ class Answer(msgspec.Struct):
 
 
 @remembered
-def tls(raw: bytes | None) -> Tls:
+def tls(raw: bytes) -> Tls:
     """`TLSv1.3` is version 1.3 of protocol tls."""
     details: TlsDetails = documented(raw, TlsDetails)
     protocol, _, number = (details.tlsVersion or "").partition("v")
@@ -132,58 +124,31 @@ def tls(raw: bytes | None) -> Tls:
     return Tls(known[0], known[1], details.cipherSuite, details.clientProvidedHostHeader)
 
 
-def begin(record: Record, event: Any) -> None:
-    """Who acted, and over which TLS: the same from record to record."""
-    principal = who(record.get("userIdentity"))
-    event.cloud_account_id = principal.account
-    event.user_id = principal.id
-    event.user_name = principal.name
-    event.siem_principal_id = principal.arn
-    event.siem_principal_type = principal.type
-    event.siem_principal_person = principal.person
-    details = tls(record.get("tlsDetails"))
-    event.tls_version = details.version
-    event.tls_version_protocol = details.protocol
-    event.tls_cipher = details.cipher
-    event.tls_client_server_name = details.host
+def identity(text: str) -> str | None:
+    """A printable string of at most 128 bytes is the record's identity."""
+    bounded = 0 < (len(text) if text.isascii() else len(text.encode())) <= ID_BYTES
+    return text if bounded and text.isprintable() else None
 
 
-def fill(record: Record, event: Any) -> None:
-    """An event of a CloudTrail record."""
-    get = record.get
-    time, own, caller = record.get("eventTime"), record.get("eventID"), record.get("sourceIPAddress")
-    event.timestamp = moment(time) if time else None
-    event.event_id = own if own and is_identity(own) else None
-    event.event_kind = "alert" if get("eventCategory") == "Insight" else "event"
-    event.event_provider = get("eventSource")
-    event.event_action = get("eventName")
-    event.event_outcome = outcome(record)
-    event.error_code = get("errorCode")
-    event.error_message = get("errorMessage")
-    event.cloud_region = get("awsRegion")
-    event.source_address = caller
-    event.source_ip = address(caller) if caller else None
-    event.user_agent_original = get("userAgent")
-    event.http_request_id = get("requestID")
-    if account := get("recipientAccountId"):
-        event.cloud_account_id = account
+def kind(category: str | None) -> str:
+    return "alert" if category == "Insight" else "event"
 
 
-def is_identity(text: str) -> bool:
-    """A printable string of at most 128 bytes."""
-    return text.isprintable() and (len(text) if text.isascii() else len(text.encode())) <= ID_BYTES
-
-
-def outcome(record: Record) -> str | None:
+def outcome(
+    code: str | None, message: str | None, category: str | None, name: str | None, answer: bytes | None
+) -> str | None:
     """Failure where there is an error's code or text, or a console login failed; Insights have no outcome."""
-    if record.get("errorCode") or record.get("errorMessage"):
+    if code or message:
         return "failure"
-    if record.get("eventCategory") == "Insight":
+    if category == "Insight":
         return None
-    if record.get("eventName") == "ConsoleLogin":
-        answer = documented(record.get("responseElements"), Answer)
-        return "failure" if answer.ConsoleLogin == "Failure" else "success"
+    if name == "ConsoleLogin":
+        return "failure" if documented(answer, Answer).ConsoleLogin == "Failure" else "success"
     return "success"
+
+
+def account(recipient: str | None, own: str | None) -> str | None:
+    return recipient or own
 
 
 CALL = {
@@ -212,6 +177,7 @@ EXAMPLE = Example(
     selection={"eventSource": "iam.amazonaws.com", "eventName": "CreateAccessKey"},
 )
 
+
 PARSER = JsonRecords(
     dataset="aws.cloudtrail",
     # By the file's name wherever it lies, but not below the folder of another service; or from EventBridge.
@@ -223,8 +189,32 @@ PARSER = JsonRecords(
     skipped=re.compile(r"_CloudTrail-Digest_[^/]+$"),
     logsources=(LogSource(product="aws", service="cloudtrail"),),
     record=Record,
-    begin=begin,
-    fill=fill,
+    parts={"who": Parts("userIdentity", Who, who), "tls": Parts("tlsDetails", Tls, tls)},
+    columns={
+        "@timestamp": ("eventTime", moment),
+        "event.id": ("eventID", identity),
+        "event.kind": (("eventCategory",), kind),
+        "event.provider": "eventSource",
+        "event.action": "eventName",
+        "event.outcome": (("errorCode", "errorMessage", "eventCategory", "eventName", "responseElements"), outcome),
+        "error.code": "errorCode",
+        "error.message": "errorMessage",
+        "cloud.account.id": (("recipientAccountId", "who.account"), account),
+        "cloud.region": "awsRegion",
+        "source.address": "sourceIPAddress",
+        "source.ip": ("sourceIPAddress", remembered(address)),
+        "user.id": "who.id",
+        "user.name": "who.name",
+        "user_agent.original": "userAgent",
+        "http.request.id": "requestID",
+        "tls.version": "tls.version",
+        "tls.version_protocol": "tls.protocol",
+        "tls.cipher": "tls.cipher",
+        "tls.client.server_name": "tls.host",
+        "siem.principal.id": "who.arn",
+        "siem.principal.type": "who.type",
+        "siem.principal.person": "who.person",
+    },
     first_key="eventVersion",
     written=(
         "eventVersion", "userIdentity", "eventTime", "eventSource", "eventName", "awsRegion", "sourceIPAddress",
@@ -247,11 +237,5 @@ PARSER = JsonRecords(
         "userAgent": "user_agent.original",
         "requestID": "http.request.id",
     },
-    filled=frozenset((
-        "event.kind", "event.provider", "event.action", "event.outcome", "error.code", "error.message",
-        "cloud.account.id", "cloud.region", "source.address", "source.ip", "user.id", "user.name",
-        "user_agent.original", "http.request.id", "tls.version", "tls.version_protocol", "tls.cipher",
-        "tls.client.server_name", "siem.principal.id", "siem.principal.type", "siem.principal.person",
-    )),
     example=EXAMPLE,
 )  # fmt: skip

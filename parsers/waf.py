@@ -13,12 +13,24 @@ matched), so that looking for them in the whole record would find every record.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import Any, TypedDict
+from collections.abc import Callable
+from operator import attrgetter, itemgetter
+from typing import NamedTuple, TypedDict
 
 import msgspec
 
-from siem.parsing import Example, Integer, JsonRecords, Nested, address, documented, instant
+from siem.parsing import (
+    Always,
+    Example,
+    Integer,
+    JsonRecords,
+    Nested,
+    Parts,
+    address,
+    documented,
+    instant,
+    remembered,
+)
 from siem.parsing.web import w3c_names
 from siem.schema import Entry, LogSource, Path
 
@@ -89,7 +101,16 @@ class Token(msgspec.Struct):
     failureReason: str | None = None
 
 
-class WebAcl(msgspec.Struct, frozen=True):
+SCOPES = {"regional": "REGIONAL", "global": "CLOUDFRONT"}
+OUTCOMES = dict.fromkeys(("BLOCK", "CAPTCHA", "CHALLENGE"), "failure") | dict.fromkeys(
+    ("ALLOW", "COUNT", "EXCLUDED_AS_COUNT"), "success"
+)
+OF_GROUPS = {"GROUP", "MANAGED_RULE_GROUP"}
+EMPTY = len("null")
+"""No list that holds something is as short as this."""
+
+
+class WebAcl(NamedTuple):
     """What the ARN of a web ACL tells; nothing where it is the bare id of WAF Classic."""
 
     name: str | None = None
@@ -98,16 +119,10 @@ class WebAcl(msgspec.Struct, frozen=True):
     region: str | None = None
 
 
-SCOPES = {"regional": "REGIONAL", "global": "CLOUDFRONT"}
-REFUSALS = {"BLOCK", "CAPTCHA", "CHALLENGE"}
-PASSES = {"ALLOW", "COUNT", "EXCLUDED_AS_COUNT"}
-OF_GROUPS = {"GROUP", "MANAGED_RULE_GROUP"}
-HEADERS = Path("aws.waf", "httpRequest.headers", "aws.waf", "httpRequest.headers")
-EMPTY = len("null")
-"""No list that holds something is as short as this."""
+HEADER_LIST = Path("aws.waf", "httpRequest.headers", "aws.waf", "httpRequest.headers")
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def web_acl(arn: str) -> WebAcl:
     """`arn:aws:wafv2:<region>:<account>:regional/webacl/<name>/<id>`; `global` for CloudFront, in us-east-1."""
     parts = arn.split(":", 5)
@@ -118,98 +133,126 @@ def web_acl(arn: str) -> WebAcl:
     return WebAcl(name or None, SCOPES.get(kind), parts[4] or None, parts[3] or None)
 
 
-@lru_cache(maxsize=8192)
-def authority(host: str) -> tuple[str, int | None]:
-    """Host and port of `www.example.com:8443` or `[2001:db8::1]:443`; without a port the text as it is."""
-    name, _, port = host.rpartition(":")
-    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535
-    return (name, int(port)) if is_port and name and (":" not in name or name.endswith("]")) else (host, None)
+class Decided(NamedTuple):
+    """The rule that ended the request, and the group that it stands in."""
+
+    rule: str | None
+    group: str | None = None
 
 
-def first_headers(headers: list[Header]) -> dict[str, str]:
-    """Headers by their names in lower case; of a repeated one the first."""
-    return {header.name.lower(): header.value for header in reversed(headers)}
-
-
-def root(trace: str) -> str | None:
-    """`Root` of `Self=1-…;Root=1-58337262-36d228ad5d99923122bbe354`."""
-    return f";{trace}".replace("; ", ";").partition(";Root=")[2].partition(";")[0] or None
-
-
-def begin(record: Record, event: Any) -> None:
-    """What was done with requests, by which web ACL, and which rule said so."""
-    event.event_kind = "event"
-    acl = web_acl(record.get("webaclId") or "")
-    event.observer_name, event.siem_scope = acl.name, acl.scope
-    event.cloud_account_id, event.cloud_region = acl.account, acl.region
-    rule, kind, action = record.get("terminatingRuleId"), record.get("terminatingRuleType"), record.get("action")
-    event.rule_id, event.rule_category = rule, kind
-    group = deciding(record.get("ruleGroupList")) if kind in OF_GROUPS else None
-    event.rule_ruleset = group.ruleGroupId if group else None
-    event.rule_name = (group.terminatingRule and group.terminatingRule.ruleId if group else None) or rule
-    if action is not None:
-        event.event_action = action.lower()
-        event.event_outcome = "failure" if action in REFUSALS else "success" if action in PASSES else None
-
-
-def deciding(groups: bytes | None) -> Group | None:
-    """The group that ended the request: the last one with a rule that would, as others were overridden to count."""
+def decided(rule: str | None, kind: str | None, groups: bytes | None) -> Decided:
+    """By the group that ended the request: the last one with a rule that would, as others were overridden to count."""
+    if kind not in OF_GROUPS:
+        return Decided(rule)
     found: list[Group] = documented(groups, list[Group])
-    return next((group for group in reversed(found) if group.terminatingRule is not None), None)
+    for group in reversed(found):
+        if group.terminatingRule is not None:
+            return Decided(group.terminatingRule.ruleId or rule, group.ruleGroupId)
+    return Decided(rule)
 
 
-def fill(record: Record, event: Any) -> None:
-    """An event of a WAF record."""
-    time = record.get("timestamp")
-    event.timestamp = instant(time) if time is not None else None
-    event.tls_client_ja3 = record.get("ja3Fingerprint")
-    event.tls_client_ja4 = record.get("ja4Fingerprint")
-    event.http_request_body_bytes = record.get("requestBodySize")
-    event.http_response_status_code = record.get("responseCodeSent")
-    details = record.get("terminatingRuleMatchDetails")
-    if details is not None and len(details) > EMPTY:
-        matches: list[Match] = documented(details, list[Match])
-        event.event_reason = next((match.conditionType for match in matches if match.conditionType), None)
-    request(record.get("httpRequest") or {}, event)
-    if event.trace_id is None and record.get("httpSourceName") == "ALB":
-        event.trace_id = event.http_request_id  # "for Application Load Balancer, this is the trace ID"
-    if event.event_action in ("captcha", "challenge"):
-        token(record, event)
+class Answered(NamedTuple):
+    """Why the request was not let through as it came, and with which status."""
+
+    reason: str | None
+    status: int | None
 
 
-def token(record: Record, event: Any) -> None:
-    """Why the request's token did not do, and what was answered instead."""
-    captcha = event.event_action == "captcha"
-    answer: Token = documented(record.get("captchaResponse") if captcha else record.get("challengeResponse"), Token)
-    event.event_reason = answer.failureReason or event.event_reason
-    event.http_response_status_code = event.http_response_status_code or answer.responseCode
+@remembered
+def answered(
+    action: str | None, matches: bytes | None, captcha: bytes | None, challenge: bytes | None, status: int | None
+) -> Answered:
+    """What a rule matched; of a CAPTCHA or a challenge why the request's token did not do."""
+    reason = None
+    if matches is not None and len(matches) > EMPTY:
+        found: list[Match] = documented(matches, list[Match])
+        reason = next((match.conditionType for match in found if match.conditionType), None)
+    told = {"captcha": captcha, "challenge": challenge}.get((action or "").lower())
+    token: Token = documented(told, Token)
+    return Answered(token.failureReason or reason, status or token.responseCode)
 
 
-def request(request: HttpRequest, event: Any) -> None:
-    """What was asked, and by whom."""
-    caller, path, args = request.get("clientIp"), request.get("uri"), request.get("args")
-    country, version = request.get("country"), request.get("httpVersion")
-    event.source_address = caller
-    event.source_ip = address(caller) if caller else None
-    event.source_geo_country_iso_code = country if country != "-" else None
-    event.url_scheme = request.get("scheme")
-    event.url_path = path
-    event.url_query = args or None
-    event.url_fragment = request.get("fragment") or None
-    event.url_original = f"{path}?{args}" if path is not None and args else path
-    event.http_version = version.removeprefix("HTTP/") if version else None
-    event.http_request_method = request.get("httpMethod")
-    event.http_request_id = request.get("requestId")
-    headers = first_headers(request.get("headers") or [])
-    host = headers.get("host") or request.get("host")
-    if host:
-        event.url_domain, event.url_port = authority(host)
-    event.user_agent_original = headers.get("user-agent")
-    event.http_request_referrer = headers.get("referer")
-    if forwarded := headers.get("x-forwarded-for"):
-        event.network_forwarded_ip = address(forwarded.partition(",")[0].strip())
-    if trace := headers.get("x-amzn-trace-id"):
-        event.trace_id = root(trace)
+class Headers(NamedTuple):
+    """The headers that are read."""
+
+    host: str | None
+    user_agent: str | None
+    referrer: str | None
+    forwarded: str | None
+    trace: str | None
+
+
+HEADERS = ("host", "user-agent", "referer", "x-forwarded-for", "x-amzn-trace-id")
+"""The names of `Headers`."""
+
+name_of, value_of = attrgetter("name"), attrgetter("value")
+
+
+@remembered
+def picked(*names: str) -> Callable[[list[str | None]], tuple[str | None, ...]]:
+    """Takes `HEADERS` out of the values of so many headers and None behind them: whatever their case, the first of
+    equal ones. Browsers send them in a few orders."""
+    lower = [name.lower() for name in names]
+    return itemgetter(*[lower.index(name) if name in lower else -1 for name in HEADERS])
+
+
+def named(headers: list[Header]) -> tuple[str | None, ...]:
+    """The values of `Headers`, in their order."""
+    take = picked[tuple(map(name_of, headers))]
+    return take([*map(value_of, headers), None])
+
+
+class Authority(NamedTuple):
+    """`www.example.com:8443` or `[2001:db8::1]:443`; without a port the text as it is."""
+
+    host: str | None
+    port: int | None = None
+
+
+@remembered
+def authority(header: str | None, beside: str | None) -> Authority:
+    """Of the header, or of the host that stands beside the headers."""
+    text = header or beside or ""
+    name, _, port = text.rpartition(":")
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535
+    apart = is_port and name and (":" not in name or name.endswith("]"))
+    return Authority(name, int(port)) if apart else Authority(text or None)
+
+
+def trace(header: str | None, source: str | None, request: str | None) -> str | None:
+    """`Root` of `Self=1-…;Root=1-58337262-36d228ad5d99923122bbe354`; else "for Application Load Balancer, this is the
+    trace ID"."""
+    if header:
+        if header.startswith("Root=") and ";" not in header and len(header) > 5:
+            return header[5:]
+        if root := f";{header}".replace("; ", ";").partition(";Root=")[2].partition(";")[0]:
+            return root
+    return request if source == "ALB" else None
+
+
+@remembered
+def country(code: str) -> str | None:
+    return code if code != "-" else None
+
+
+@remembered
+def version(protocol: str) -> str | None:
+    """`2.0` of `HTTP/2.0`."""
+    return protocol.removeprefix("HTTP/") if protocol else None
+
+
+def original(path: str | None, args: str | None) -> str | None:
+    """Path and query, as they were asked for."""
+    return f"{path}?{args}" if path is not None and args else path
+
+
+def filled(text: str) -> str | None:
+    return text or None
+
+
+def forwarded(header: str) -> str | None:
+    """Whom the first proxy says it calls for."""
+    return address(header.partition(",")[0].strip())
 
 
 REQUEST = {
@@ -250,9 +293,54 @@ PARSER = JsonRecords(
         LogSource(product="aws", category="proxy", service="waf"),
     ),
     record=Record,
-    begin=begin,
-    fill=fill,
+    parts={
+        "acl": Parts("webaclId", WebAcl, web_acl),
+        "decided": Parts(("terminatingRuleId", "terminatingRuleType", "ruleGroupList"), Decided, decided),
+        "answered": Parts(
+            ("action", "terminatingRuleMatchDetails", "captchaResponse", "challengeResponse", "responseCodeSent"),
+            Answered, answered,
+        ),
+        "header": Parts("httpRequest.headers", Headers, named),
+        "asked": Parts(("header.host", "httpRequest.host"), Authority, authority),
+    },
+    columns={
+        "@timestamp": ("timestamp", instant),
+        "event.kind": Always("event"),
+        "event.action": ("action", remembered(str.lower)),
+        "event.outcome": ("action", remembered(OUTCOMES.get)),
+        "event.reason": "answered.reason",
+        "rule.id": "terminatingRuleId",
+        "rule.name": "decided.rule",
+        "rule.ruleset": "decided.group",
+        "rule.category": "terminatingRuleType",
+        "observer.name": "acl.name",
+        "cloud.account.id": "acl.account",
+        "cloud.region": "acl.region",
+        "source.address": "httpRequest.clientIp",
+        "source.ip": ("httpRequest.clientIp", remembered(address)),
+        "source.geo.country_iso_code": ("httpRequest.country", country),
+        "network.forwarded_ip": ("header.forwarded", forwarded),
+        "user_agent.original": "header.user_agent",
+        "url.original": (("httpRequest.uri", "httpRequest.args"), original),
+        "url.scheme": "httpRequest.scheme",
+        "url.domain": "asked.host",
+        "url.port": "asked.port",
+        "url.path": "httpRequest.uri",
+        "url.query": ("httpRequest.args", filled),
+        "url.fragment": ("httpRequest.fragment", filled),
+        "http.version": ("httpRequest.httpVersion", version),
+        "http.request.method": "httpRequest.httpMethod",
+        "http.request.id": "httpRequest.requestId",
+        "http.request.referrer": "header.referrer",
+        "http.request.body.bytes": "requestBodySize",
+        "http.response.status_code": "answered.status",
+        "trace.id": (("header.trace", "httpSourceName", "httpRequest.requestId"), trace),
+        "tls.client.ja3": "ja3Fingerprint",
+        "tls.client.ja4": "ja4Fingerprint",
+        "siem.scope": "acl.scope",
+    },
     first_key="timestamp",
+    varied="httpRequest",
     bare=True,
     unique_ids=False,
     written=(
@@ -263,7 +351,9 @@ PARSER = JsonRecords(
         "requestBodySize", "requestBodySizeInspectedByWAF", "clientAsn", "forwardedAsn", "cfDistributionTenantId",
     ),
     nested=("requestHeadersInserted", "oversizeFields"),
-    repeating=("webaclId", "terminatingRuleId", "terminatingRuleType", "action", "ruleGroupList"),
+    repeating=(
+        "ruleGroupList", "terminatingRuleMatchDetails", "labels", "captchaResponse", "challengeResponse",
+    ),
     payloads=(
         "labels", "ruleGroupList", "rateBasedRuleList", "nonTerminatingMatchingRules", "terminatingRuleMatchDetails",
     ),
@@ -284,15 +374,7 @@ PARSER = JsonRecords(
         "src_ip": "source.address",
         "cs-version": "httpRequest.httpVersion",
         **dict.fromkeys(("cs-referer", "cs-referrer", "cs(Referer)"), "http.request.referrer"),
-        **dict.fromkeys(("cs-cookie", "cs(Cookie)"), Entry(HEADERS, "name", "value", "cookie")),
+        **dict.fromkeys(("cs-cookie", "cs(Cookie)"), Entry(HEADER_LIST, "name", "value", "cookie")),
     },
-    filled=frozenset((
-        "event.kind", "event.action", "event.outcome", "event.reason", "rule.id", "rule.name", "rule.ruleset",
-        "rule.category", "observer.name", "cloud.account.id", "cloud.region", "source.address", "source.ip",
-        "source.geo.country_iso_code", "network.forwarded_ip", "user_agent.original", "url.original", "url.scheme",
-        "url.domain", "url.port", "url.path", "url.query", "url.fragment", "http.version", "http.request.method",
-        "http.request.id", "http.request.referrer", "http.request.body.bytes", "http.response.status_code",
-        "trace.id", "tls.client.ja3", "tls.client.ja4", "siem.scope",
-    )),
     example=EXAMPLE,
 )  # fmt: skip

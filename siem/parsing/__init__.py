@@ -9,11 +9,13 @@ from siem.parsing.headerless import Headerless
 from siem.parsing.headers import first
 from siem.parsing.json_keys import Integer, Nested
 from siem.parsing.json_records import JsonRecords
+from siem.parsing.json_table import Always, Parts, remembered
 from siem.parsing.parser import Content, Example, Parser
 from siem.parsing.registry import Registry, load_parsers
 from siem.parsing.values import address, instant, moment
 
 __all__ = [
+    "Always",
     "Batch",
     "Content",
     "Delimited",
@@ -26,6 +28,7 @@ __all__ = [
     "Nested",
     "Parsed",
     "Parser",
+    "Parts",
     "Registry",
     "Reject",
     "Tally",
@@ -36,4 +39,5 @@ __all__ = [
     "instant",
     "load_parsers",
     "moment",
+    "remembered",
 ]

@@ -9,6 +9,7 @@ way back where the next record begins.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import Enum, auto
 
 import msgspec
@@ -63,17 +64,28 @@ HELD_BACK = 256
 joined = b"".join
 
 
+Take = Callable[[list[bytes], bytes], bool]
+
+
+def none_taken(texts: list[bytes], window: bytes) -> bool:
+    return False
+
+
 class Framer:
     """One stream. `feed` and `close` give the frames that are whole so far, in order.
 
     first_key: the key with which the source begins every record; windows are cut and the way is found back there.
     bare: records come without envelope: every object at the top is one, and a line that opens one begins it.
     window: bytes that are gathered before framing. record_bytes: a record that grows beyond is given up.
+    take: is offered what records are if all are sound, cut where they seem to begin, and the window of them: a quarter
+    of the time of framing. What it takes is not given out; True only if each is a JSON object by itself.
     damage: why the stream is not what it should be, if it is not.
     """
 
-    def __init__(self, first_key: str, window: int, record_bytes: int, *, bare: bool = False) -> None:
-        self._first_key, self._bare = first_key, bare
+    def __init__(
+        self, first_key: str, window: int, record_bytes: int, *, bare: bool = False, take: Take = none_taken
+    ) -> None:
+        self._first_key, self._bare, self._take = first_key, bare, take
         self._starts = Starts(first_key.encode(), bare=bare)
         opens = rb"(" + STRING + rb")\s*+:\s*+\[(?=\s*+" + self._starts.first + rb")|(" + RECORDS + rb")\s*+:\s*+\["
         self._open = re.compile(rb"\{" + SCALARS + rb"(?:" + opens + rb")", re.DOTALL)
@@ -123,6 +135,9 @@ class Framer:
             cut = self._text.rfind(self._seam)
             if cut < 0 and len(self._text) < self._window:
                 return  # the rest of the last window: its record goes on in the next
+            if cut >= 0 and not out and self._take_items(self._text[: cut + 1]):
+                self._text = self._text[cut + 2 :]
+                return
             try:
                 items = _list.decode(joined((b"[", memoryview(self._text)[: cut + 1], b"]"))) if cut >= 0 else None
             except ERRORS:
@@ -139,6 +154,8 @@ class Framer:
         if opened := self._open.match(self._text):
             self._enter(opened)
             return
+        if self._bare and not out and self._take_lines(final):
+            return
         cut = len(self._text) if final else self._text.rfind(b"\n") + 1 or max(self._text.rfind(self._opening), 0)
         try:
             values = _value.decode_lines(self._text[:cut])
@@ -154,6 +171,29 @@ class Framer:
         else:
             for text in texts:
                 self._unwrap(out, text)
+
+    def _take_items(self, window: bytes) -> bool:
+        """Records of the list, if they are such between every two seams."""
+        if b"\n" in window or not window.startswith(self._opening):
+            return False
+        texts = window.split(self._seam)
+        last = len(texts) - 1
+        for at, text in enumerate(texts):
+            texts[at] = joined((self._opening if at else b"", text, b"}" if at < last else b""))
+        return self._take(texts, window)
+
+    def _take_lines(self, final: bool) -> bool:
+        """Records that are lines of their own, from their first to their last byte."""
+        text = self._text
+        cut = len(text) if final and not text.endswith(b"\n") else text.rfind(b"\n")
+        window = text[: max(cut, 0)]
+        texts = window.split(b"\n")
+        if not all(texts) or [1 for text in texts if text[0] != ord("{") or text[-1] != ord("}")]:
+            return False
+        if not self._take(texts, window):
+            return False
+        self._text = text[cut + 1 :]
+        return True
 
     def _enter(self, opened: re.Match[bytes]) -> None:
         """Into the list of records. One of another name counts where records begin in it as ours do."""

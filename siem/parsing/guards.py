@@ -13,12 +13,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 SEEN_BYTES, SEEN_VALUES = 2048, 16_384
 """Longer values are not remembered, and no more than so many: 32 MiB at most."""
-
-QUOTE_COLON = int.from_bytes(b'":', "little")
 
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
@@ -38,25 +37,38 @@ def keys_written(text: bytes) -> int | None:
 
 
 def keys_in_window(text: bytes) -> int | None:
-    """`keys_written` for much text: by NumPy, 0.3 ns a byte."""
-    if len(text) < 4:  # {"":
-        return 0
-    if b"\\" not in text:
-        pairs = np.frombuffer(text, "<u2", len(text) // 2), np.frombuffer(text, "<u2", (len(text) - 1) // 2, 1)
-        return sum(int(np.count_nonzero(pair == QUOTE_COLON)) for pair in pairs)
+    """`keys_written` for much text, compact or not: by NumPy, 0.3 ns a byte."""
     octets = np.frombuffer(text, np.uint8)
     colons = np.flatnonzero(octets[3:] == ord(":")) + 3  # {"": is the least
-    colons = colons[octets[colons - 1] == ord('"')]
-    escaped = colons[octets[colons - 2] == ord("\\")]
-    return None if np.any(octets[escaped - 3] == ord("\\")) else len(colons) - len(escaped)
+    before = octets[colons - 1]
+    spaced = colons[before <= ord(" ")]
+    if len(spaced) and np.any((octets[spaced - 2] <= ord(" ")) | is_unescaped_quote(octets, spaced - 2)):
+        return None  # white space, perhaps between a key and its colon
+    quoted = colons[before == ord('"')]
+    if b"\\" not in text:
+        return len(quoted)
+    escaped = quoted[octets[quoted - 2] == ord("\\")]
+    return None if np.any(octets[escaped - 3] == ord("\\")) else len(quoted) - len(escaped)
 
 
-class Seen(dict[bytes, int]):
-    """Values that passed `checked`, and their keys: identities and TLS details repeat from record to record."""
+def is_unescaped_quote(octets: npt.NDArray[np.uint8], places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Quotation marks, those behind two backslashes included, that may be escaped or not."""
+    escaped = (octets[places - 1] == ord("\\")) & (octets[places - 2] != ord("\\"))
+    marks: npt.NDArray[np.bool_] = (octets[places] == ord('"')) & ~escaped
+    return marks
 
-    def add(self, value: bytes, depth: int) -> int:
-        """`checked(value, depth)`, remembered where the value is short."""
-        count = checked(value, depth)
+
+class Seen(dict[bytes | None, int]):
+    """Values that passed `checked`, and their keys: identities and rule groups repeat from record to record."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__({None: 0})
+        self._depth = depth
+
+    def __missing__(self, value: bytes | None) -> int:
+        if value is None:
+            return 0
+        count = checked(value, self._depth)
         if len(value) <= SEEN_BYTES:
             if len(self) >= SEEN_VALUES:
                 self.clear()
@@ -86,11 +98,13 @@ def checked(value: bytes, depth: int) -> int:
 
 
 def keys_of_all(values: Sequence[bytes | msgspec.Raw], depth: int) -> int:
-    """`checked` for many values at once, at half the time: the sum of their keys.
+    """`checked` for many values: the sum of their keys. At half the time, if they are written as we would write them.
 
     Raises:
-        Unacceptable: one of them is not sound, or is written in a way that this cannot tell from that.
+        Unacceptable: one of them is not sound.
     """
+    if not values:
+        return 0
     text = b"".join((b"[", b",".join(values), b"]"))
     if most_brackets(text, values) > depth and nesting(text) > depth + 1:
         raise Unacceptable(f"nested deeper than {depth} levels")
@@ -100,7 +114,7 @@ def keys_of_all(values: Sequence[bytes | msgspec.Raw], depth: int) -> int:
         raise Unacceptable("not JSON that every reader accepts") from error
     count = keys_in_window(text)
     if not same or count is None:
-        raise Unacceptable("written in another way")
+        return sum([checked(bytes(value), depth) for value in values])
     return count
 
 

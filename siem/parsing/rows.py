@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -23,14 +23,10 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True)
 class RowBatch:
-    """Events (Structs of `event_type`), and the records that they were made from as dictionaries, in the same order.
-
-    payloads: keys of open payloads, each of which gets a column of its own; their values are views of `event.record`.
-    """
+    """Events (Structs of `event_type`), and the keys of open payloads, each of which gets a column of its own."""
 
     dataset: str
     events: Sequence[Any]
-    records: Sequence[Any]
     payloads: Sequence[str]
 
     def __len__(self) -> int:
@@ -51,8 +47,7 @@ class RowBatch:
             if field is not None and values.count(None) < len(values):
                 column = pa.array(values, pa.string() if field.kind is Kind.DATE else arrow_type(field.name))
                 columns[field.name] = column.cast(arrow_type(field.name)) if field.kind is Kind.DATE else column
-        parts = {key: [record.get(key) for record in self.records] for key in self.payloads}
-        payloads, rest = cut_out([event.record for event in self.events], parts)
+        payloads, rest = cut_out([event.record for event in self.events], self.payloads)
         columns |= {f"{self.dataset}.{key}": column for key, column in payloads.items()}
         columns[self.dataset] = rest
         return pa.table(columns)
@@ -113,7 +108,3 @@ class Row(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-Fill = Callable[[Any, Any], None]
-"""`fill(record, event)`: the parser's own part, pure: sets the event's attributes from the decoded record."""

@@ -37,11 +37,9 @@ class Record(TypedDict, total=False):
     what: str | None
 
 
-def fill(record, event):
-    time = {time}
-    event.timestamp = moment(time) if time else None
-    event.event_id = record.get("id")
-    event.event_action = record.get("what")
+def when(*times):
+    time = next(filter(None, times), None)
+    return moment(time) if time else None
 
 
 PARSER = JsonRecords(
@@ -49,9 +47,8 @@ PARSER = JsonRecords(
     key=re.compile(r"shop/[^/]+[.]json$"),
     logsources=(LogSource(product="acme", service="shop"),),
     record=Record,
-    fill=fill,
+    columns={"@timestamp": ({time}, when), "event.id": "id", "event.action": "what"},
     first_key="what",
-    filled=frozenset(("event.action",)),
     version="{version}",
 )
 """
@@ -68,8 +65,8 @@ class Shop:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store: Store = open_store(folder / "store")
-        self.content("1", 'record.get("at")')
-        self.content("2", 'record.get("at") or record.get("time")')
+        self.content("1", '("at",)')
+        self.content("2", '("at", "time")')
 
     def content(self, version: str, time: str) -> None:
         path = self.folder / f"content{version}" / "parsers" / "shop.py"
