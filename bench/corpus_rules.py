@@ -63,7 +63,7 @@ def rule(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 def call(chance: random.Random) -> str:
-    return chance.choice(VERBS) + chance.choice(THINGS)
+    return f"{chance.choice(VERBS)}{chance.choice(THINGS)}"
 
 
 def anywhere(chance: random.Random, number: int) -> dict[str, Any]:
