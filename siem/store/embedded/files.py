@@ -151,35 +151,55 @@ def describe(root: Path, path: Path, dataset: str) -> EventFile:
 
 
 def read_groups(file: pq.ParquetFile, groups: Sequence[int], columns: Collection[str] | None) -> pa.Table:
-    """Row groups; of the columns those that the file has.
+    """Row groups; of the columns those that the file has."""
+    return file.reader.read_row_groups(list(groups), column_indices=_numbers(file, columns), use_threads=False)
 
-    By their numbers: by its name `aws.cloudtrail` would mean all of `aws.cloudtrail.…` as well.
-    """
+
+def _numbers(file: pq.ParquetFile, columns: Collection[str] | None) -> list[int]:
+    """Columns by their numbers: by its name `aws.cloudtrail` would mean all of `aws.cloudtrail.…` as well."""
     names = file.metadata.schema.names
-    numbers = [number for number, name in enumerate(names) if columns is None or name in columns]
-    return file.reader.read_row_groups(list(groups), column_indices=numbers, use_threads=False)
+    return [number for number, name in enumerate(names) if columns is None or name in columns]
 
 
 def rows_at(path: Path, positions: Sequence[int] | np.ndarray, columns: Collection[str] | None = None) -> pa.Table:
     """Rows of a file by their position, in the given order: those of the columns (None: all) that the file has.
 
-    Reads the row groups that hold them alone, one at a time.
+    Reads the row groups that hold them alone, few at a time.
     """
     at = np.asarray(positions, dtype=np.int64)
     with pq.ParquetFile(path) as file:
         if columns is not None and not set(columns).intersection(file.metadata.schema.names):
             return pa.table({})
-        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        sizes = np.array([file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)])
         ends = np.cumsum(sizes)
-        groups = np.searchsorted(ends, at, side="right")
-        order = np.argsort(groups, kind="stable")
-        needed, starts = np.unique(groups[order], return_index=True)
+        group_of = np.searchsorted(ends, at, side="right")
+        order = np.argsort(at, kind="stable")
         taken = []
-        for group, rows in zip(needed.tolist(), np.split(order, starts[1:]), strict=True):
-            taken.append(read_groups(file, [group], columns).take(at[rows] - (ends[group] - sizes[group])))
+        for groups in _few(file, np.flatnonzero(np.bincount(group_of)).tolist(), columns):
+            read = read_groups(file, groups, columns)
+            rows = order[np.searchsorted(group_of[order], groups[0]) :][: int(np.isin(group_of, groups).sum())]
+            shifts = np.zeros(len(sizes), np.int64)  # from a position in the file to one in what was read
+            shifts[groups] = np.cumsum(sizes[groups]) - ends[groups]
+            taken.append(read.take(at[rows] + shifts[group_of[rows]]))
     back = np.empty(len(at), np.int64)
     back[order] = np.arange(len(at))
     return pa.concat_tables(taken).take(back)
+
+
+def _few(file: pq.ParquetFile, groups: Sequence[int], columns: Collection[str] | None) -> Iterator[list[int]]:
+    """Row groups that are read at a time: one where it is large, many where a few short columns are asked for."""
+    numbers = _numbers(file, columns)
+    some: list[int] = []
+    held = 0
+    for group in groups:
+        metadata = file.metadata.row_group(group)
+        size = sum([metadata.column(number).total_uncompressed_size for number in numbers])
+        if some and held + size > ROW_GROUP_BYTES:
+            yield some
+            some, held = [], 0
+        some.append(group)
+        held += size
+    yield some
 
 
 def make(folder: Path) -> None:

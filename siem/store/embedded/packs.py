@@ -25,7 +25,7 @@ TOGETHER = 100
 SCANNED = 16
 """Queries that the files are read for together: each is asked of every row."""
 
-FEW = 8
+FEW = 128
 """One row in so many: where JSON queries are left with fewer, all of these are hits, and the predicate judges them.
 Looking into the text here would read it twice."""
 
