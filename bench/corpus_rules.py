@@ -103,4 +103,4 @@ def called(chance: random.Random, number: int) -> dict[str, Any]:
         {"selection": several | {"errorCode": ["AccessDenied", "UnauthorizedOperation"]}, "condition": "selection"},
         {"selection": plain | {"userIdentity.type": ["Root", "IAMUser"]}, "condition": "selection"},
     ]
-    return kinds[number % len(kinds)]
+    return kinds[number // 2 % len(kinds)]

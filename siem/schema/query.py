@@ -30,6 +30,7 @@ class Query:
     exact: False: `where` may find too much (never too little), and the predicate has to judge each hit's document.
     gate: where `where` looks into JSON text; None: it looks at columns of short values alone.
     required: column of text -> folded texts, one of which an event has there wherever the condition holds.
+    apart: column of short values -> a weaker condition over that column alone.
     reads: the columns that the predicate looks into, JSON texts by their column's name; None: all of the document.
     """
 
@@ -40,6 +41,7 @@ class Query:
     exact: bool = True
     gate: Gate | None = None
     required: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    apart: Mapping[str, Gate] = field(default_factory=dict)
     reads: frozenset[str] | None = None
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from string import ascii_lowercase
 
 from siem.schema import Column, DatasetFields, Entry, Extension, Gate, Joined, Kind, Path, Query, Source, fold
@@ -36,16 +37,29 @@ def query(tree: Node, fields: DatasetFields) -> Query:
     """
     bounds = LOGIC.bounds(tree, _Emitter(fields).leaf)
     where = bounds.most
-    long = {fields.dataset, *[f"{fields.dataset}.{payload}" for payload in fields.payloads]} if fields.nested else ()
-    gate = None
-    if fields.dataset and not where.columns.isdisjoint(long):
-        first = LOGIC.bounds(over_columns(tree, fields), _Emitter(fields).leaf).most
-        gate = Gate(first.text, dict(first.parameters), first.columns)
-    needed = required_columns(tree, fields)
-    reads = columns_read(tree, fields)
-    return Query(
-        fields.dataset, where.text, dict(where.parameters), where.columns, bounds.is_exact, gate, needed, reads
+    asked = Query(fields.dataset, where.text, dict(where.parameters), where.columns, bounds.is_exact)
+    if not fields.dataset:
+        return asked
+    texts = {fields.dataset, *[f"{fields.dataset}.{payload}" for payload in fields.payloads]} if fields.nested else ()
+    return replace(
+        asked,
+        gate=None if where.columns.isdisjoint(texts) else gate(over_columns(tree, fields), fields),
+        required=required_columns(tree, fields),
+        apart=apart(tree, fields),
+        reads=columns_read(tree, fields),
     )
+
+
+def gate(bound: Node, fields: DatasetFields) -> Gate:
+    where = LOGIC.bounds(bound, _Emitter(fields).leaf).most
+    return Gate(where.text, dict(where.parameters), where.columns)
+
+
+def apart(tree: Node, fields: DatasetFields) -> dict[str, Gate]:
+    """What has to hold of each column by itself, where there is something to be told."""
+    columns = gate(over_columns(tree, fields), fields).columns
+    bounds = {name: over_columns(tree, fields, among=frozenset((name,))) for name in sorted(columns)}
+    return {name: gate(bound, fields) for name, bound in bounds.items() if bound != And(())}
 
 
 class _Emitter:

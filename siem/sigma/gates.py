@@ -118,20 +118,21 @@ def names_of(node: Node) -> set[str | None]:
             return set().union(*map(names_of, items))
 
 
-def over_columns(node: Node, fields: DatasetFields, at_most: bool = True) -> Node:
-    """A bound of the condition that looks at columns alone: from above (`at_most`), or from below."""
+def over_columns(node: Node, fields: DatasetFields, at_most: bool = True, among: frozenset[str] | None = None) -> Node:
+    """A bound of the condition that looks at columns (None: any) alone: from above (`at_most`), or from below."""
     match node:
         case Leaf(field, test):
             named = [field, test.field] if isinstance(test, FieldRef) else [field]
-            told = all(columns_of(name, fields) is not None for name in named)
+            columns = [columns_of(name, fields) for name in named]
+            told = all(names is not None and (among is None or among.issuperset(names)) for names in columns)
             return node if told else TRUE if at_most else FALSE
         case Not(item):
-            inner = over_columns(item, fields, not at_most)
+            inner = over_columns(item, fields, not at_most, among)
             return FALSE if inner == TRUE else TRUE if inner == FALSE else Not(inner)
         case And(items):
-            return _linked(And, [over_columns(item, fields, at_most) for item in items], TRUE, FALSE)
+            return _linked(And, [over_columns(item, fields, at_most, among) for item in items], TRUE, FALSE)
         case Or(items):
-            return _linked(Or, [over_columns(item, fields, at_most) for item in items], FALSE, TRUE)
+            return _linked(Or, [over_columns(item, fields, at_most, among) for item in items], FALSE, TRUE)
 
 
 def _linked(kind: type[And | Or], items: list[Node], neutral: Node, decisive: Node) -> Node:

@@ -7,7 +7,7 @@ pass costs what the columns cost, and little more with every rule.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from siem.errors import ContentError
 from siem.schema import Gate, Query, fold
-from siem.store.embedded.coding import Combinations
+from siem.store.embedded.coding import Coded, Combinations
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.parts import Part
 
@@ -41,7 +41,7 @@ class Pairs:
 
     @classmethod
     def of(cls, pairs: Iterable[Pairs]) -> Pairs:
-        given = [cls(np.empty(0, np.int64), np.empty(0, np.int64)), *pairs]
+        given = [cls(np.empty(0, np.int32), np.empty(0, np.int32)), *pairs]
         return cls(np.concatenate([one.rows for one in given]), np.concatenate([one.queries for one in given]))
 
     def chosen(self, mask: np.ndarray) -> Pairs:
@@ -57,14 +57,11 @@ class Group:
     places: Sequence[int]
     texts: frozenset[str]
 
-    def rows(self, part: Part, within: np.ndarray | None) -> np.ndarray:
-        """Rows that have one of the texts."""
-        if self.by is None:
-            return np.arange(len(part)) if within is None else np.flatnonzero(within)
-        coded = part.coded(self.by)
+    def having(self, coded: Coded) -> np.ndarray:
+        """Where the column has one of the texts."""
         named = [text is not None and fold(text) in self.texts for text in coded.values.to_pylist()]
-        there = np.array([*named, False])[coded.codes]
-        return np.flatnonzero(there if within is None else there & within)
+        there: np.ndarray = np.array([*named, False])[coded.codes]
+        return there
 
 
 class Pack:
@@ -78,10 +75,50 @@ class Pack:
 
     def pairs(self, part: Part, within: np.ndarray | None) -> Pairs:
         """What the queries find among the rows of a part that the mask lets through."""
-        found = Pairs.of([self._found(group, part, group.rows(part, within)) for group in self._groups])
+        narrowed = self._narrowed(part)
+        found = Pairs.of(
+            [self._found(group, part, self._rows(group, part, narrowed, within)) for group in self._groups]
+        )
         dense = self._dense(found, len(part))
         kept = found.chosen(np.isin(found.queries, dense, invert=True)) if dense else found
         return Pairs.of([kept, *self._scanned(dense, part, within)])
+
+    def _rows(
+        self, group: Group, part: Part, narrowed: Mapping[int, np.ndarray], within: np.ndarray | None
+    ) -> np.ndarray:
+        """Rows that a query of the group may find, as far as single columns tell."""
+        if group.by is not None:
+            mask = group.having(part.coded(group.by))
+        else:
+            masks = [narrowed.get(place) for place in group.places]
+            known = [mask for mask in masks if mask is not None]
+            if len(known) < len(masks):
+                return np.arange(len(part)) if within is None else np.flatnonzero(within)
+            mask = np.logical_or.reduce(known)
+        return np.flatnonzero(mask if within is None else mask & within)
+
+    def _narrowed(self, part: Part) -> dict[int, np.ndarray]:
+        """Queries that require no text, and the rows that each column by itself leaves them.
+
+        Columns of few values first: a query that is left with no row does not ask for the others.
+        """
+        left: dict[int, np.ndarray] = {}
+        asked = [
+            place for group in self._groups if group.by is None and len(group.columns) > 1 for place in group.places
+        ]
+        columns = {name for place in asked for name in self._queries[place].apart}
+        for name in sorted(columns, key=part.values):
+            some = [place for place in asked if name in self._queries[place].apart]
+            some = [place for place in some if place not in left or left[place].any()]
+            if not some:
+                continue
+            coded = part.coded(name)
+            values = pa.table({name: pa.concat_arrays([coded.values, pa.nulls(1, coded.values.type)])})
+            items = [(place, self._queries[place].apart[name]) for place in some]
+            for place, holds in self._answers(values, items):
+                mask = holds[coded.codes]
+                left[place] = left[place] & mask if place in left else mask
+        return left
 
     def _dense(self, found: Pairs, rows: int) -> list[int]:
         """Queries that JSON text has to be looked into for."""
@@ -108,7 +145,7 @@ class Pack:
         if not answers:
             return Pairs.of([])
         matrix: np.ndarray = np.array([holds for _, holds in answers])
-        places = np.array([place for place, _ in answers])
+        places = np.array([place for place, _ in answers], np.int32)
         mine = np.any(matrix, axis=0)[combinations.which]
         rows, which = rows[mine], combinations.which[mine]
         found, queries = np.nonzero(matrix.T)  # by combination
@@ -116,7 +153,7 @@ class Pack:
         counts = np.diff(starts)[which]
         ends = np.cumsum(counts)
         at = np.arange(counts.sum()) + np.repeat(starts[which] - (ends - counts), counts)
-        return Pairs(np.repeat(rows, counts), places[queries[at]])
+        return Pairs(np.repeat(rows, counts).astype(np.int32), places[queries[at]])
 
     def _scanned(self, places: Sequence[int], part: Part, within: np.ndarray | None) -> Iterator[Pairs]:
         """What these queries find when the files are read for them."""
@@ -134,7 +171,7 @@ class Pack:
             for place, (files, positions) in zip(some, answers, strict=False):
                 rows = part.rows(files, positions)
                 rows = rows if within is None else rows[within[rows]]
-                yield Pairs(rows, np.full(len(rows), place))
+                yield Pairs(rows.astype(np.int32), np.full(len(rows), place, np.int32))
 
     def _answers(self, table: pa.Table, items: Items) -> Iterator[tuple[int, np.ndarray]]:
         """Where each condition holds; without those that cannot be run."""

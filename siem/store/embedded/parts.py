@@ -17,7 +17,7 @@ from siem.schema import arrow_type
 from siem.store.embedded.coding import Coded
 from siem.store.embedded.files import read_groups
 
-ROWS, BYTES = 262_144, 48 << 20
+ROWS, BYTES = 131_072, 48 << 20
 """Rows and bytes of a part. Every statement over a part costs a few ms, whatever the rows."""
 
 
@@ -63,6 +63,12 @@ class Part:
         shifts = np.array([extent.offset - extent.first for extent in self.extents])
         moved: np.ndarray = positions + shifts[extents]
         return moved
+
+    def values(self, name: str) -> int:
+        """About how many values a column has."""
+        column = self._table[name]
+        coded = pa.types.is_dictionary(column.type)
+        return max([len(chunk.dictionary) if coded else len(chunk) for chunk in column.chunks], default=0)
 
     def times(self) -> np.ndarray:
         """Microseconds since 1970."""
