@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import cloudtrail, correlations, elb, ingest, memory, vpcflow, waf
+from bench import cloudtrail, correlations, detection, elb, ingest, memory, vpcflow, waf
 from bench.claim import Claim
 from siem.allocator import settle
 
@@ -91,6 +91,8 @@ def main(words: list[str]) -> int:
             small = stack.enter_context(ingest.bucket(ingest.SMALL_OBJECTS, ingest.SMALL_RECORDS))
             large = stack.enter_context(ingest.bucket(ingest.LARGE_OBJECTS, ingest.LARGE_RECORDS))
             claims += ingest.claims((small, large))
+        if any(map(wanted, detection.NAMES)):
+            claims += detection.claims(stack.enter_context(detection.stored()))
         for claim in claims:
             if wanted(claim.name):
                 results.append(measured(claim))

@@ -56,11 +56,11 @@ def check(trees: Sequence[Node], worlds: Sequence[World]) -> None:
     )
 
 
-@pytest.fixture(params=["looked into", "left to the predicate"])
+@pytest.fixture(params=[(1e-9, 1e-9), (1e9, 1e-9), (1e9, 1e9)], ids=["predicate", "rows", "files"])
 def text(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where JSON text is looked into; and parts of two rows."""
-    if request.param == "left to the predicate":
-        monkeypatch.setattr(packs, "FEW", 1e-9)
+    """Who looks into JSON text: the predicate alone, SQL on some rows, or SQL on files; and parts of two rows."""
+    monkeypatch.setattr(packs, "FEW", request.param[0])
+    monkeypatch.setattr(packs, "MANY", request.param[1])
     monkeypatch.setattr(parts, "ROWS", 2)
 
 

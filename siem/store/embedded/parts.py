@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from siem.schema import arrow_type
 from siem.store.embedded.coding import Coded
-from siem.store.embedded.files import read_groups
+from siem.store.embedded.files import read_groups, rows_at
 
 ROWS, BYTES = 131_072, 48 << 20
 """Rows and bytes of a part. Every statement over a part costs a few ms, whatever the rows."""
@@ -74,6 +74,18 @@ class Part:
         """Microseconds since 1970."""
         micros: np.ndarray = self._table["@timestamp"].cast(pa.int64()).to_numpy()
         return micros
+
+    def texts(self, columns: Sequence[str], rows: np.ndarray) -> pa.Table:
+        """Columns of long text, read where the rows (in order) are."""
+        read = []
+        for extent in self.extents:
+            first, end = np.searchsorted(rows, (extent.offset, extent.offset + extent.end - extent.first))
+            if first < end:
+                places = rows[first:end] - extent.offset + extent.first
+                held = rows_at(extent.path, places, columns)
+                missing = pa.nulls(end - first, pa.string())
+                read.append(pa.table({name: held[name] if name in held.column_names else missing for name in columns}))
+        return pa.concat_tables(read)
 
     def table(self, columns: Iterable[str], rows: np.ndarray) -> pa.Table:
         return pa.table({name: self.coded(name).taken(rows) for name in sorted(columns)})

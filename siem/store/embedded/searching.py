@@ -80,7 +80,7 @@ class Searching:
 
     def hits(self, erred: Callable[[int, ContentError], None]) -> Iterator[Hit]:
         asked = self._asked
-        pack = Pack(asked.queries, self._engine)
+        pack = Pack(asked.queries, self._engine, self._most)
         with self._engine.sorting(FOUND) as found:
             for part in parts(self._paths, pack.columns | ALWAYS):
                 pairs = pack.pairs(part, asked.within(part))
