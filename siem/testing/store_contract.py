@@ -35,9 +35,10 @@ from siem.testing.deliveries import (
     waiting,
 )
 from siem.testing.judging_contract import JudgingContract
+from siem.testing.searching_contract import SearchingContract
 
 
-class StoreContract(JudgingContract):
+class StoreContract(JudgingContract, SearchingContract):
     """Subclass it; see the module."""
 
     # Commits

@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("siem.testing.store_contract", "siem.testing.judging_contract")
+pytest.register_assert_rewrite(
+    "siem.testing.store_contract", "siem.testing.judging_contract", "siem.testing.searching_contract"
+)

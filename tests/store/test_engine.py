@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from siem.errors import ConfigError, ContentError
-from siem.schema import Query
+from siem.schema import Gate, Query
 from siem.store.embedded import Engine
 
 UTC_TIMES = pa.timestamp("us", tz="UTC")
@@ -88,3 +88,17 @@ def test_a_query_that_cannot_be_run_is_an_error_of_content(engine: Engine, where
 def test_a_memory_setting_that_means_nothing_is_an_error_of_configuration() -> None:
     with pytest.raises(ConfigError, match="query engine"):
         Engine(memory="much")
+
+
+def test_conditions_that_share_a_statement_keep_their_own_parameters(engine: Engine) -> None:
+    table = pa.table({"user.name": ["a", "$p0", "b"], 'aws.waf.$p0"': ["x", "y", "x"]})
+    conditions = [
+        Gate('coalesce("user.name" = $p0, FALSE)', {"p0": "a"}),
+        Gate("coalesce(\"user.name\" = '$p0', FALSE)"),
+        Gate('coalesce("aws.waf.$p0""" = $p0, FALSE) AND "user.name" <> $p1', {"p0": "x", "p1": "a"}),
+    ]
+    assert [holds.tolist() for holds in engine.holds(table, conditions)] == [
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]
