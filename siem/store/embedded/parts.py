@@ -17,7 +17,7 @@ from siem.schema import arrow_type
 from siem.store.embedded.coding import Coded
 from siem.store.embedded.files import read_groups, rows_at
 
-ROWS, BYTES = 131_072, 48 << 20
+ROWS, BYTES = 65_536, 48 << 20
 """Rows and bytes of a part. Every statement over a part costs a few ms, whatever the rows."""
 
 
