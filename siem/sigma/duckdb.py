@@ -19,7 +19,7 @@ from siem.sigma.checks import Operand
 from siem.sigma.gates import columns_read, over_columns, required_columns
 from siem.sigma.record import KEYWORDS, column_of
 from siem.sigma.sql import FALSE, LOGIC, TRUE, Parameters, Sql, all_of, any_of, at_most, column, sql
-from siem.sigma.tree import Exists, FieldRef, Node, Test, Text, Wild
+from siem.sigma.tree import And, Exists, FieldRef, Node, Test, Text, Wild
 
 RUNS = re.compile(r'[^\x00-\x1f"\\/{}\[\]:,]+')
 """What stands in JSON text as it is, unless as `\\uXXXX`: no escapes, and nothing that two values can share."""

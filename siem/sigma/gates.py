@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Kind, Path
+from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Kind, Path, fold
 from siem.sigma.predicate import literal
-from siem.sigma.tree import And, FieldRef, Leaf, Node, Not, Or
+from siem.sigma.tree import And, FieldRef, Leaf, Node, Not, Or, Text
 
 Required = Mapping[str, frozenset[str]]
 """For each of these fields: folded texts, one of which it must have for the rule to match."""
@@ -19,6 +19,9 @@ TRUE, FALSE = And(()), Or(())
 
 PLAIN = re.compile(r"[^\x00-\x1f\"\\\x7f-\U0010ffff]+")
 """Text that JSON writes as it is, unless by `\\uXXXX`."""
+
+RUNS = re.compile(r"[ !#-+\-.0-9;-Z^-z|~]+")
+"""What JSON text has as it is, whatever its value is a part of: ASCII without brackets and any of `"\\\\/,:`."""
 
 ESCAPE = b"\\u"
 
@@ -158,6 +161,29 @@ def needles(node: Node, fields: DatasetFields) -> frozenset[bytes] | None:
             known = [found for found in every if found is not None]
             return frozenset().union(*known) if len(known) == len(every) else None
     return None
+
+
+def literals(node: Node, fields: DatasetFields) -> frozenset[str] | None:
+    """Folded ASCII texts of which the record's JSON has one in some case, unless it has `\\u` or letters beyond ASCII,
+    where the condition holds; None: nothing is known."""
+    match node:
+        case Leaf(str(field), Text(parts)) if _is_inside(field, fields):
+            runs = [run for part in parts if isinstance(part, str) for run in RUNS.findall(part)]
+            return frozenset((fold(max(runs, key=len)),)) if runs else None
+        case And(items):
+            known = [found for item in items if (found := literals(item, fields)) is not None]
+            return max(known, key=lambda found: min(map(len, found))) if known else None
+        case Or(items) if items:
+            every = [literals(item, fields) for item in items]
+            known = [found for found in every if found is not None]
+            return frozenset().union(*known) if len(known) == len(every) else None
+    return None
+
+
+def _is_inside(field: str, fields: DatasetFields) -> bool:
+    """All values of the field are in the record's JSON."""
+    sources = fields.sources(field) if fields.dataset else ()
+    return bool(sources) and all(isinstance(source, Path | Entry) for source in sources)
 
 
 def _key(field: str, fields: DatasetFields) -> frozenset[bytes] | None:
