@@ -20,9 +20,10 @@ from siem.store.embedded.objects import EventFile
 from siem.store.embedded.times import DAY, EPOCH
 
 EVENTS, ASIDE = "events", "tmp"
-ROW_GROUP, ROW_GROUP_BYTES = 16_384, 8 << 20
-"""Rows that are read at least where one document is wanted: 40 µs a document (4,096 rows: 23, but a third more time to
-write), and what a row group may hold in memory."""
+ROW_GROUP, ROW_GROUP_BYTES = 65_536, 8 << 20
+"""What is read at least where one document is wanted, in rows and in memory. Flow lines come to 46,000 rows: 0.7 of the
+time to write and 0.8 of the size of 16,384, as each row group has its dictionaries again; one document of a file costs
+44 ms for 19, a hundred cost less."""
 
 MOST_DAYS = 64
 """Partitions that one block of events may open; events of further days share one, so no bad file makes thousands."""
@@ -31,8 +32,11 @@ OTHER_DAYS = "other"
 ABANDONED, ABANDONED_SPILL = 3600.0, 86_400.0
 """Seconds after which a file without a name is nobody's, and a folder in which a query kept what memory did not."""
 
-VARYING = frozenset(("@timestamp", "event.id", "http.request.id"))
-"""Columns in which hardly a value repeats: a dictionary would cost time and give nothing."""
+VARYING = frozenset(("event.id", "http.request.id"))
+"""Text in which hardly a value repeats: a dictionary would cost time and give nothing."""
+
+SAMPLE, REPEATS = 4096, 4
+"""Rows by which it is judged whether numbers repeat, and how often one has to come on average."""
 
 
 def micros_of(table: pa.Table) -> np.ndarray:
@@ -108,15 +112,21 @@ class Workplace:
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write and flush to the disk. Columns without a value are left out."""
+    """Write and flush to the disk. Columns without a value are left out.
+
+    Numbers that do not repeat are written as differences: they are read in half the time.
+    """
     table = table.select([name for name in table.column_names if table[name].null_count < len(table)])
+    repeating = [name for name in table.column_names if _repeats(name, table[name])]
+    numbers = [field.name for field in table.schema if pa.types.is_int64(field.type) and field.name not in repeating]
     pq.write_table(
         table,
         path,
         row_group_size=max(1, min(ROW_GROUP, ROW_GROUP_BYTES * len(table) // max(1, table.nbytes))),
         compression="zstd",
         compression_level=1,
-        use_dictionary=[name for name in table.column_names if _repeats(name, table[name])],
+        use_dictionary=repeating,
+        column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
         write_statistics=["@timestamp"],  # of all columns: 1.2 × the time, and values of others are all over a file
         store_schema=False,  # dictionaries are a matter of the file, not of who reads it
     )
@@ -124,9 +134,12 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 
 
 def _repeats(name: str, column: pa.ChunkedArray) -> bool:
-    """Short text whose values come again: worth a dictionary. Identities and JSON (over 100 bytes a value) are not."""
+    """Numbers and short text that come again are worth a dictionary; identities and JSON (100 bytes each) are not."""
     if pa.types.is_dictionary(column.type):
         return True
+    if pa.types.is_int64(column.type) or pa.types.is_timestamp(column.type):
+        sample = column.slice(0, SAMPLE)
+        return bool(pc.count_distinct(sample).as_py() * REPEATS <= len(sample))
     return name not in VARYING and bool(pa.types.is_string(column.type)) and column.nbytes < 100 * len(column)
 
 
