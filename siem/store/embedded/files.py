@@ -114,7 +114,7 @@ class Workplace:
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Write and flush to the disk. Columns without a value are left out.
 
-    Numbers that do not repeat are written as differences: they are read in half the time.
+    Numbers that do not repeat are written as differences: they are read in half the time, and hardly compress further.
     """
     table = table.select([name for name in table.column_names if table[name].null_count < len(table)])
     repeating = [name for name in table.column_names if _repeats(name, table[name])]
@@ -123,8 +123,8 @@ def write_parquet(table: pa.Table, path: Path) -> None:
         table,
         path,
         row_group_size=max(1, min(ROW_GROUP, ROW_GROUP_BYTES * len(table) // max(1, table.nbytes))),
-        compression="zstd",
-        compression_level=1,
+        compression={name: "none" if name in numbers else "zstd" for name in table.column_names},
+        compression_level={name: 1 for name in table.column_names if name not in numbers},
         use_dictionary=repeating,
         column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
         write_statistics=["@timestamp"],  # of all columns: 1.2 × the time, and values of others are all over a file
