@@ -39,9 +39,9 @@ class Coded:
         return cls(pa.array([text], pa.string()), None)
 
     @classmethod
-    def of(cls, texts: pa.StringArray) -> Coded:
+    def of(cls, texts: pa.StringArray | pa.DictionaryArray) -> Coded:
         """A column of text by its distinct texts."""
-        coded = texts.dictionary_encode()
+        coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
         return cls(coded.dictionary, coded.indices.to_numpy() if len(coded.dictionary) > 1 else None)
 
     def cast(self, cast: Callable[[pa.StringArray], pa.StringArray]) -> Coded:
@@ -85,6 +85,8 @@ class Coded:
         if kind != pa.string():
             return self.texts.cast(kind).take(at)
         coded = self.texts.dictionary_encode()
+        if len(coded.dictionary) == len(self.texts):
+            return pa.DictionaryArray.from_arrays(at, self.texts)
         return pa.DictionaryArray.from_arrays(coded.indices.take(at), coded.dictionary)
 
     def place(self, row: int) -> int:
@@ -140,13 +142,17 @@ class Coding:
         self._plain: set[str] = set()
         self._single: set[str] = set()
 
+    def repeating(self, names: Iterable[str]) -> list[str]:
+        """The columns that are coded, and that it pays to read so."""
+        return [name for name in names if name not in self._plain and name not in self._single]
+
     def coded(self, read: pa.Table) -> dict[str, Coded]:
         return {
             name: self._coded(name, chunks.combine_chunks())
             for name, chunks in zip(read.column_names, read.columns, strict=True)
         }
 
-    def _coded(self, name: str, texts: pa.StringArray) -> Coded:
+    def _coded(self, name: str, texts: pa.StringArray | pa.DictionaryArray) -> Coded:
         if name in self._plain and len(texts) > FEW:
             return Coded(texts, None)
         if name in self._single and is_single(texts):

@@ -33,7 +33,7 @@ from siem.parsing.lines import (
 )
 from siem.parsing.parquet import MAGIC, Rows, line_of, screened
 from siem.parsing.parser import Content
-from siem.schema import Origin
+from siem.schema import CODED, Origin
 
 if TYPE_CHECKING:
     from siem.parsing.delimited import Delimited
@@ -127,7 +127,7 @@ class Reading:
         if self._plan is None or not is_clean(block, newlines_in(block), self._limits.record_bytes):
             return None
         try:
-            return table(block, self._plan.names, self._separator)
+            return table(block, self._plan.names, self._separator, coded=self._coding.repeating(self._plan.names))
         except pa.ArrowInvalid:
             return None
 
@@ -245,22 +245,29 @@ class Reading:
 
 
 def table(
-    block: bytes, names: Sequence[str], separator: str, quoted: bool = False, size: int | None = None
+    block: bytes,
+    names: Sequence[str],
+    separator: str,
+    quoted: bool = False,
+    size: int | None = None,
+    coded: Sequence[str] = (),
 ) -> pa.Table:
     """The columns of clean lines.
 
     quoted: columns may stand in quotation marks. size: bytes that are read at a time, more than any line has.
+    coded: columns that come as dictionaries (0.9 of the time to read them as text and code them then).
 
     Raises:
         ArrowInvalid: a line has more or fewer columns, or bytes that are not UTF-8.
     """
     if block.startswith(BOM):
         block = b"\n" + block  # or else it would be taken for the file's own
+    types = dict.fromkeys(names, pa.string()) | dict.fromkeys(coded, CODED)
     return csv.read_csv(
         pa.py_buffer(block),
         csv.ReadOptions(use_threads=False, block_size=size or len(block) + 1, column_names=names),
         csv.ParseOptions(
             delimiter=separator, quote_char='"' if quoted else False, double_quote=False, escape_char=False
         ),
-        csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), check_utf8=not block.isascii()),
+        csv.ConvertOptions(column_types=types, check_utf8=not block.isascii()),
     )
