@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from siem.schema import Column, Kind
 from siem.schema.mapping import cased_name, folded_name
 from siem.sigma.bounds import Bounds
-from siem.sigma.checks import LONGS, OPERATORS, WHOLE, whole_limit
+from siem.sigma.duckdb.checks import LONGS, OPERATORS, WHOLE, whole_limit
 from siem.sigma.opensearch import keyword
 from siem.sigma.opensearch.dsl import NEVER, Condition, all_of, at_most, between, exact, exists, negated, term
 from siem.sigma.opensearch.keyword import Place

@@ -13,12 +13,12 @@ from dataclasses import replace
 from string import ascii_lowercase
 
 from siem.schema import Column, DatasetFields, Entry, Extension, Gate, Joined, Kind, Path, Query, Source, fold
-from siem.sigma import checks
 from siem.sigma.bounds import Bounds
-from siem.sigma.checks import Operand
+from siem.sigma.duckdb import checks
+from siem.sigma.duckdb.checks import Operand
+from siem.sigma.duckdb.sql import FALSE, LOGIC, TRUE, Parameters, Sql, all_of, any_of, at_most, column, sql
 from siem.sigma.gates import columns_read, over_columns, required_columns
 from siem.sigma.record import KEYWORDS, column_of
-from siem.sigma.sql import FALSE, LOGIC, TRUE, Parameters, Sql, all_of, any_of, at_most, column, sql
 from siem.sigma.tree import And, Exists, FieldRef, Node, Test, Text, Wild
 
 RUNS = re.compile(r'[^\x00-\x1f"\\/{}\[\]:,]+')

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from siem.schema import Kind, fold
 from siem.sigma import regex
 from siem.sigma.bounds import Bounds
-from siem.sigma.sql import NEVER, Parameters, Sql, at_most, sql
+from siem.sigma.duckdb.sql import NEVER, Parameters, Sql, at_most, sql
 from siem.sigma.tree import Cidr, Compare, Exists, FieldRef, Number, Regex, Test, Text, TimePart, Wild, spelled
 
 ELEMENT, OTHER = '"|value"', '"|other"'
