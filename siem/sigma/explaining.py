@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from siem.schema import Column, DatasetFields, Entry, Extension, Joined, LogSource, Path, Source
-from siem.sigma import correlation_wording, duckdb, opensearch
-from siem.sigma.correlation import Correlation
+from siem.sigma import duckdb, opensearch
+from siem.sigma.correlation import Correlation, wording
 from siem.sigma.detection import Detection
 from siem.sigma.head import Head
 from siem.sigma.loading import RuleSet
@@ -89,9 +89,9 @@ class Explaining:
             "alerts": self._alerts(one),
             "rules": [self._part(one, key) for key in one.rules],
             "group_by": list(one.group_by),
-            "window": correlation_wording.span(one.span),
+            "window": wording.span(one.span),
             "window_seconds": int(one.span.total_seconds()),
-            "condition": correlation_wording.condition(one, self._called),
+            "condition": wording.condition(one, self._called),
             "generate": one.generate,
         }
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from siem.errors import ContentError
-from siem.sigma import binding
-from siem.sigma.correlation import Correlation
-from siem.sigma.correlation_reading import correlation
+from siem.sigma.correlation import Correlation, binding
+from siem.sigma.correlation.reading import correlation
 from siem.sigma.documents import Document, documents, rule_files
 from siem.sigma.filters import event_filter, filtered, negates
 from siem.sigma.head import Head, key_of, names_of

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from siem.sigma import parse
-from siem.sigma.correlation import COMPARISONS, NUMERIC, Correlation, Kind, Threshold
+from siem.sigma.correlation.rule import COMPARISONS, NUMERIC, Correlation, Kind, Threshold
 from siem.sigma.documents import Document
 from siem.sigma.head import head
 from siem.sigma.problem import Problem, Problems

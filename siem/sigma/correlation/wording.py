@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from siem.sigma.correlation import Correlation, Kind, Threshold
+from siem.sigma.correlation.rule import Correlation, Kind, Threshold
 from siem.sigma.tree import And, Leaf, Node, Not, Or
 
 UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))

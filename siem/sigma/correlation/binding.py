@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from siem.errors import ContentError
-from siem.sigma.correlation import Correlation
+from siem.sigma.correlation.rule import Correlation
 from siem.sigma.documents import Document
 from siem.sigma.head import LEVELS, Head
 from siem.sigma.problem import Problem
