@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -11,16 +10,12 @@ from siem.sigma import regex
 from siem.sigma.bounds import Bounds
 from siem.sigma.duckdb.sql import NEVER, Parameters, Sql, at_most, sql
 from siem.sigma.tree import Cidr, Compare, Exists, FieldRef, Number, Regex, Test, Text, TimePart, Wild, spelled
+from siem.sigma.wholes import DOUBLES, whole_limit
 
 ELEMENT, OTHER = '"|value"', '"|other"'
 """Names of lambda parameters that no column can have."""
 
-WHOLE = 1 << 53
-"""Doubles tell all whole numbers below this apart."""
-
-LONGS = range(-(1 << 63), 1 << 63)
-
-OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+OPERATORS = {"eq": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 FUNCTIONS = {"startswith": "starts_with", "endswith": "suffix", "contains": "contains"}
 
 NUMBER = r"'-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?'"
@@ -64,9 +59,9 @@ def holds(operand: Operand, test: Test, parameter: Parameters) -> Bounds[Sql]:
         case Regex(pattern, flags):
             return expression(operand, regex.re2(pattern, flags), parameter)
         case Number(value):
-            return compared(operand, "=", value, parameter)
+            return compared(operand, "eq", value, parameter)
         case Compare(op, value):
-            return compared(operand, OPERATORS[op], value, parameter)
+            return compared(operand, op, value, parameter)
         case Cidr():
             return inside(operand, test, parameter)
         case TimePart():
@@ -122,45 +117,34 @@ def expression(operand: Operand, pattern: str | None, parameter: Parameters) -> 
     return Bounds.exact(surely(sql("regexp_matches({}, {})", written, parameter(pattern))))
 
 
-def compared(operand: Operand, operator: str, value: float, parameter: Parameters) -> Bounds[Sql]:
+def compared(operand: Operand, op: str, value: float, parameter: Parameters) -> Bounds[Sql]:
     if operand.kind is Kind.DATE:
         return NEVER
     if operand.kind is Kind.LONG:
-        return long_compared(operand, operator, value, parameter)
+        return long_compared(operand, op, value, parameter)
     if operand.kind is Kind.DOUBLE:
-        return Bounds.exact(surely(sql(f"{{}} {operator} CAST({{}} AS DOUBLE)", operand.sql, parameter(float(value)))))
-    return text_compared(operand, operator, value, parameter)
+        passes = sql(f"{{}} {OPERATORS[op]} CAST({{}} AS DOUBLE)", operand.sql, parameter(float(value)))
+        return Bounds.exact(surely(passes))
+    return text_compared(operand, op, value, parameter)
 
 
-def long_compared(operand: Operand, operator: str, value: float, parameter: Parameters) -> Bounds[Sql]:
-    whole = whole_limit(operator, value)
+def long_compared(operand: Operand, op: str, value: float, parameter: Parameters) -> Bounds[Sql]:
+    whole = whole_limit(op, value)
     if isinstance(whole, bool):
         return Bounds.exact(operand.present) if whole else NEVER
-    return Bounds.exact(surely(sql(f"{{}} {operator} CAST({{}} AS BIGINT)", operand.sql, parameter(whole))))
+    return Bounds.exact(surely(sql(f"{{}} {OPERATORS[op]} CAST({{}} AS BIGINT)", operand.sql, parameter(whole))))
 
 
-def whole_limit(operator: str, value: float) -> int | bool:
-    """The whole number to compare with: fractions move to the neighbour that decides the same.
-
-    True, False: every 64-bit number passes, none does.
-    """
-    if operator == "=":
-        whole = int(value)
-        return whole if whole == value and whole in LONGS else False
-    whole = math.ceil(value) if operator in ("<", ">=") else math.floor(value)
-    return whole if whole in LONGS else (whole > 0) == (operator in ("<", "<="))
-
-
-def text_compared(operand: Operand, operator: str, value: float, parameter: Parameters) -> Bounds[Sql]:
+def text_compared(operand: Operand, op: str, value: float, parameter: Parameters) -> Bounds[Sql]:
     """A text that is a number, as a double: exact where doubles tell the value apart from its neighbours."""
     is_number = sql(f"regexp_full_match({{}}, {NUMBER})", operand.sql)
     try:
         limit = float(value)
     except OverflowError:
         return at_most(surely(is_number))
-    if abs(value) >= WHOLE:
+    if abs(value) >= DOUBLES:
         return at_most(surely(is_number))
-    passes = sql(f"try_cast({{}} AS DOUBLE) {operator} CAST({{}} AS DOUBLE)", operand.sql, parameter(limit))
+    passes = sql(f"try_cast({{}} AS DOUBLE) {OPERATORS[op]} CAST({{}} AS DOUBLE)", operand.sql, parameter(limit))
     return Bounds.exact(surely(sql("CASE WHEN {} THEN {} ELSE FALSE END", is_number, passes)))
 
 

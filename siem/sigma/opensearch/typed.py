@@ -7,11 +7,11 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from siem.schema import Column, Kind
 from siem.schema.mapping import cased_name, folded_name
 from siem.sigma.bounds import Bounds
-from siem.sigma.duckdb.checks import LONGS, OPERATORS, WHOLE, whole_limit
 from siem.sigma.opensearch import keyword
 from siem.sigma.opensearch.dsl import NEVER, Condition, all_of, at_most, between, exact, exists, negated, term
 from siem.sigma.opensearch.keyword import Place
 from siem.sigma.tree import Cidr, Compare, Exists, Number, Regex, Test, Text, TimePart, Wild, spelled
+from siem.sigma.wholes import DOUBLES, LONGS, whole_limit
 
 MAPPED = ip_network("::ffff:0:0/96")
 """IPv4 addresses as OpenSearch keeps them; the predicate takes them for IPv6 where they are written so."""
@@ -47,13 +47,13 @@ def holds(column: Column, test: Test) -> Bounds[Condition]:
         case _, Regex():
             return at_most(exists(column.name))
         case Kind.LONG, Number(value):
-            return whole(column.name, "=", value)
+            return whole(column.name, "eq", value)
         case Kind.LONG, Compare(op, value):
-            return whole(column.name, OPERATORS[op], value)
+            return whole(column.name, op, value)
         case Kind.DOUBLE, Number(value):
-            return at_most(exists(column.name)) if abs(value) >= WHOLE else exact(term(column.name, float(value)))
+            return at_most(exists(column.name)) if abs(value) >= DOUBLES else exact(term(column.name, float(value)))
         case Kind.DOUBLE, Compare(op, value):
-            return at_most(exists(column.name)) if abs(value) >= WHOLE else exact(limited(column.name, op, value))
+            return at_most(exists(column.name)) if abs(value) >= DOUBLES else exact(limited(column.name, op, value))
     return exact(NEVER)
 
 
@@ -79,13 +79,13 @@ def whole_text(name: str, text: str) -> Bounds[Condition]:
     return exact(term(name, value) if str(value) == text and value in LONGS else NEVER)
 
 
-def whole(name: str, operator: str, value: float) -> Bounds[Condition]:
-    limit = whole_limit(operator, value)
+def whole(name: str, op: str, value: float) -> Bounds[Condition]:
+    limit = whole_limit(op, value)
     if isinstance(limit, bool):
         return exact(exists(name) if limit else NEVER)
-    if operator == "=":
+    if op == "eq":
         return exact(term(name, limit))
-    return exact(limited(name, {sign: op for op, sign in OPERATORS.items()}[operator], limit))
+    return exact(limited(name, op, limit))
 
 
 def year(name: str, value: int) -> Bounds[Condition]:
