@@ -135,20 +135,6 @@ class Pack:
                 left[place] = left[place] & mask if place in left else mask
         return left
 
-    def _dense(self, found: Pairs, rows: int) -> list[int]:
-        """Queries that JSON text has to be looked into for."""
-        counts = np.bincount(found.queries, minlength=len(self._queries))
-        dense, left = [], rows // FEW
-        for place in np.argsort(counts, kind="stable").tolist():
-            query, count = self._queries[place], int(counts[place])
-            if query.gate is None or not count:
-                continue
-            if query.exact or count > left:
-                dense.append(place)
-            else:
-                left -= count
-        return dense
-
     def _found(self, group: Group, part: Part, narrowed: Mapping[int, np.ndarray], within: np.ndarray | None) -> Pairs:
         """What the first conditions of a group find: asked of combinations, told of rows."""
         asked, rows = self._candidates(group, part, narrowed, within)
