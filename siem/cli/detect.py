@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -40,11 +41,17 @@ def detect_command(
                 lambda so_far: shown.update(task, description=line(so_far, count)),
                 everything=not rules,
             )  # fmt: skip
+    for told in outcome(done, count):
+        tell(told)
+
+
+def outcome(done: Passed, rules: int) -> Iterator[str]:
+    """What a pass came to, in lines: what went wrong, then what it did."""
     for key, reason in done.errors.items():
-        tell(f"failed: {key}: {reason}")
-    for key, count in done.owed.items():
-        tell(f"owed: {key}: {count:,} objects are not judged yet; the next pass tries again")
-    tell(line(done, count))
+        yield f"failed: {key}: {reason}"
+    for key, objects in done.owed.items():
+        yield f"owed: {key}: {objects:,} objects are not judged yet; the next pass tries again"
+    yield line(done, rules)
 
 
 def line(done: Passed, rules: int) -> str:
