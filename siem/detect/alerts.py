@@ -11,16 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from siem.detect.correlated import EVIDENCE, Episode
+from siem.detect.correlated import Episode
+from siem.detect.correlating import EVIDENCE, LONGEST
 from siem.schema import fold
 from siem.sigma import Rule
 from siem.store.contract import MERGED, OPEN, Alert, Signal
 
 WINDOW = timedelta(hours=1)
 """Signals closer than this belong to one episode."""
-
-LONGEST = timedelta(hours=24)
-"""An episode is cut here, so that one that never ends is told of each day."""
 
 DEFAULT_LEVEL = "medium"
 """Of alerts whose rule has none."""

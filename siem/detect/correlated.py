@@ -17,16 +17,13 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from siem.detect.correlating import Correlator, Found
+from siem.detect.correlating import EVIDENCE, Correlator, Found
 from siem.schema import fold
 from siem.sigma import Correlation, number
 from siem.sigma.correlation import NUMERIC, Kind
 
 MOST_GROUPS = 1_000
 """Groups that one event is a part of, by arrays in fields of `group-by`."""
-
-EVIDENCE = 1_000
-"""Event ids that an episode lists."""
 
 Group = tuple[str, ...]
 """Values of `group-by`, in its order."""
