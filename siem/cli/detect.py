@@ -29,7 +29,7 @@ def detect_command(
     settings = options.settings(store, content)
     found = options.rules(rules, settings.content)
     sources = options.sources(settings.content)
-    count = len(found.rules) + len(found.correlations)
+    count = len(found.own)
     first, end = options.moment(since), options.moment(until)
     with closing(existing_store(settings.store)) as kept, progress() as shown:
         task = shown.add_task("judging")

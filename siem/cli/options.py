@@ -45,8 +45,9 @@ def rules(
     paths: list[Path] | None, content: Path | None, told: bool = True, after: list[Path] | None = None
 ) -> RuleSet:
     """The rules of these files and folders; of none: all shipped ones and the team's, which take the place of shipped
-    ones. Refused ones are told on stderr where they are not to be the result.
+    ones. Rules that correlations name and the files and folders do not have come from those in use.
 
+    Refused ones are told on stderr where they are not to be the result.
     after: files and folders whose rules take the place of those in use.
 
     Raises:
@@ -57,7 +58,9 @@ def rules(
             raise UsageError(f"no rules in {path}")
     values, no_lists = load_lists(rooms("lists", content))
     pipelines, no_pipelines = load_pipelines(rooms("pipelines", content))
-    found = load_rules([*rule_paths(paths, content), *(after or [])], values, pipelines, replacing=not paths)
+    chosen = [*rule_paths(paths, content), *(after or [])]
+    others = rooms("detections", content) if paths else []
+    found = load_rules(chosen, values, pipelines, replacing=not paths, others=others)
     found = replace(found, refused=(*no_lists, *no_pipelines, *found.refused))
     if not found.rules and not found.refused:
         raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")

@@ -52,8 +52,7 @@ class Case:
 def cases(rules: RuleSet, sources: Sources) -> tuple[list[Case], list[ContentError]]:
     """The cases beside these rules, and what is wrong with their files."""
     by_file: dict[str, list[Tested]] = {}
-    tested: list[Tested] = [*rules.rules, *rules.correlations]
-    for rule in tested:
+    for rule in rules.own:
         by_file.setdefault(rule.file, []).append(rule)
     found: list[Case] = []
     problems: list[ContentError] = []

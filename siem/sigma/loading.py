@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from siem.errors import ContentError
+from siem.sigma.collection import collected, labelled, lent
 from siem.sigma.correlation import Correlation, binding
 from siem.sigma.correlation.reading import correlation
-from siem.sigma.documents import Document, documents, rule_files
+from siem.sigma.documents import Document
 from siem.sigma.filters import event_filter, filtered, negates
 from siem.sigma.head import Head, key_of, names_of
 from siem.sigma.modifiers import Lists
@@ -30,7 +31,8 @@ class RuleSet:
     withheld: the keys of those others, as far as their files can be read.
     filters: those that rules got, and those that reach none.
     doubts: what is allowed and yet perhaps not meant, with file and line.
-    documents: what each of them was read from.
+    documents: what each of them was read from, if it was asked for.
+    lent: keys of those that were not asked for, and are here because correlations name them.
     """
 
     rules: tuple[Rule, ...]
@@ -40,12 +42,19 @@ class RuleSet:
     filters: tuple[Filter, ...] = ()
     doubts: tuple[ContentError, ...] = ()
     documents: tuple[tuple[Document, Rule | Correlation | Filter], ...] = ()
+    lent: frozenset[str] = frozenset()
+
+    @property
+    def own(self) -> list[Rule | Correlation]:
+        """The rules and correlations that were asked for."""
+        known: list[Rule | Correlation] = [*self.rules, *self.correlations]
+        return [one for one in known if one.key not in self.lent]
 
     @property
     def silent(self) -> frozenset[str]:
         """Keys of rules and correlations that raise no alerts of their own, because correlations name them."""
         loud = {key for one in self.correlations if one.generate for key in one.rules}
-        return frozenset({key for one in self.correlations for key in one.rules} - loud)
+        return frozenset(self.lent.union(*[one.rules for one in self.correlations]) - loud)
 
     def called(self, name: str) -> Rule | Correlation | None:
         """What has this key, id or name; a key before the name of another."""
@@ -67,45 +76,30 @@ class RuleSet:
 
 
 def load_rules(
-    paths: Iterable[Path], lists: Lists = NO_LISTS, pipelines: Sequence[Pipeline] = (), replacing: bool = False
+    paths: Iterable[Path],
+    lists: Lists = NO_LISTS,
+    pipelines: Sequence[Pipeline] = (),
+    replacing: bool = False,
+    others: Sequence[Path] = (),
 ) -> RuleSet:
     """The rules of files and folders. What is wrong with one is told completely and disturbs no other.
 
     lists: values for `|expand`, by the placeholder's name. pipelines: applied to each document in this order.
     replacing: a file takes the place of one with the same path in an earlier folder, and a rule that of one with the
     same id there, also where it is refused: what it replaces is not what its authors want in use.
+    others: files and folders that lend rules which correlations name and the paths do not have; replacing.
     """
     loading = _Loading(lists)
-    files = list(labelled(paths, replacing))
-    given = [(root, document, label) for root, file, label in files for document in documents(file, loading.refused)]
-    newest = {key_of(document, label).lower(): root for root, document, label in given}
-    used = [
-        (document, label)
-        for root, document, label in given
-        if not replacing or newest[key_of(document, label).lower()] == root
-    ]
-    for document, label in piped(used, pipelines, loading.refuse):
+    files = labelled(paths, replacing)
+    given = collected(files, replacing, loading.refused)
+    added = lent(given, others)
+    for document, label in piped([*given, *added], pipelines, loading.refuse):
         loading.take(document, label)
+    loading.lent.update([key_of(document, label) for document, label in added])
     order = {str(file): place for place, (_, file, _) in enumerate(files)}
     found = loading.ruleset()
-    return replace(found, refused=tuple(sorted(found.refused, key=lambda one: (order[one.file or ""], one.line or 0))))
-
-
-def labelled(paths: Iterable[Path], replacing: bool) -> Iterator[tuple[int, Path, str]]:
-    """Each file once: which of the paths it is of, and the label that its rules without id and name get.
-
-    replacing: of files with one label the last; else the later ones are labelled with the whole path.
-    """
-    found: dict[str, tuple[int, Path]] = {}
-    seen: set[Path] = set()
-    for root, path in enumerate(paths):
-        for file in rule_files(path):
-            if (real := file.resolve()) in seen:
-                continue
-            seen.add(real)
-            label = file.relative_to(path).as_posix() if file != path else file.name
-            found[file.as_posix() if label in found and not replacing else label] = (root, file)
-    return ((root, file, label) for label, (root, file) in found.items())
+    refused = sorted(found.refused, key=lambda one: (order.get(one.file or "", len(order)), one.line or 0))
+    return replace(found, refused=tuple(refused))
 
 
 @dataclass
@@ -121,6 +115,7 @@ class _Loading:
     drafts: dict[str, tuple[Correlation, Document]] = field(default_factory=dict)
     called: dict[str, Head | ContentError] = field(default_factory=dict)
     documents: dict[str, Document] = field(default_factory=dict)
+    lent: set[str] = field(default_factory=set)
 
     def take(self, document: Document, label: str) -> None:
         """Read a document; nothing of it is kept where anything is wrong with it."""
@@ -197,7 +192,8 @@ class _Loading:
             correlations=tuple(bound.values()),
             filters=tuple(self.filters.values()),
             doubts=tuple(self.doubts),
-            documents=tuple([(self.documents[one.key], one) for one in kept]),
+            documents=tuple([(self.documents[one.key], one) for one in kept if one.key not in self.lent]),
+            lent=frozenset(self.lent),
         )
 
     def _doubt(self, one: Filter) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from siem.sigma.collection import Labelled
+from siem.sigma.correlation.reading import named_rules
 from siem.sigma.documents import Document
 from siem.sigma.head import names_of
 from siem.sigma.pipeline import Pipeline
 from siem.sigma.problem import Problem
 
-Labelled = tuple[Document, str]
 Refuse = Callable[[Document, str, Problem], None]
 
 
@@ -58,12 +59,10 @@ class _Changing:
         waiting = [content]
         while waiting:
             one = waiting.pop()
-            section = one.get("correlation")
-            rules = section.get("rules") if isinstance(section, dict) else None
-            for name in [rules] if isinstance(rules, str) else rules if isinstance(rules, list) else []:
-                named = self._named.get(str(name).lower())
-                if not isinstance(named, dict) or id(named) in seen:
+            for name in named_rules(one):
+                below = self._named.get(name.lower())
+                if not isinstance(below, dict) or id(below) in seen:
                     continue
-                seen.add(id(named))
-                (waiting if "correlation" in named else found).append(named)
+                seen.add(id(below))
+                (waiting if "correlation" in below else found).append(below)
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -64,6 +65,30 @@ def test_new_makes_a_rule_that_passes_and_overwrites_nothing(tmp_path: Path) -> 
     assert b"is there already" in siem("rules", "new", "first", "--dir", "mine", cwd=tmp_path, code=2).stderr
     assert b"no parser makes" in siem("rules", "new", "other", "--dataset", "x", cwd=tmp_path, code=2).stderr
     assert b"a rule is named" in siem("rules", "new", "../up", cwd=tmp_path, code=2).stderr
+
+
+def test_a_file_by_itself_finds_what_its_correlations_name_among_the_rules_in_use(tmp_path: Path) -> None:
+    """Of what is shipped, and of the team's folder."""
+    team = tmp_path / "team" / "detections"
+    team.mkdir(parents=True)
+    rule, correlation = RULES.split("---\n")
+    (team / "login.yml").write_text(rule)
+    path = tmp_path / "many.yml"
+    path.write_text(f"{correlation}---\n{correlation.replace('many', 'refused').replace('login', SHIPPED)}")
+    (tmp_path / "many.cases.yml").write_text(
+        "cases:\n- {name: one, rule: many, match: false, log: {eventVersion: '1.11', eventName: ConsoleLogin,"
+        " eventTime: '2026-11-01T02:24:10Z'}}\n"
+    )
+    content = ("--content", tmp_path / "team")
+    assert [row["id"] for row in lines(siem("rules", "list", path, *content))] == ["many", "refused"]
+    assert b"2 rules are good, 0 refused" in siem("rules", "check", path, *content).stderr
+    assert b"1 cases of 2 rules, 0 failed" in siem("rules", "test", path, *content).stderr
+    assert b"no rule has that id or name" in siem("rules", "test", path, code=1).stderr
+    login = {"eventName": "ConsoleLogin", "source.ip": "192.0.2.1"}
+    times = [f"2026-11-01T02:0{minute}:00Z" for minute in range(3)]
+    (tmp_path / "log.ndjson").write_text("\n".join([json.dumps({**login, "@timestamp": time}) for time in times]))
+    found = lines(siem("hunt", path, *content, "--dataset", "json", "--on", "log.ndjson", cwd=tmp_path))
+    assert [(row["rule_id"], row["count"]) for row in found] == [("many", 3)]
 
 
 def test_convert_says_how_to_get_what_it_needs(rules: Path) -> None:

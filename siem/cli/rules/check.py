@@ -28,6 +28,6 @@ def check(
         for severity, file, line, text in [*errors, *warnings]
     ]
     write(rows, ("severity", "place", "problem"), form)
-    tell(f"{len(found.rules) + len(found.correlations)} rules are good, {len(errors)} refused")
+    tell(f"{len(found.own)} rules are good, {len(errors)} refused")
     if errors:
         raise typer.Exit(1)

@@ -31,10 +31,10 @@ def rows(found: RuleSet, sources: Sources) -> Iterator[dict[str, Any]]:
     datasets: dict[str, list[str]] = {}
     for rule in found.rules:
         datasets[rule.key] = list(datasets_of(rule, sources.logsources))
-        yield _row(rule, "event", datasets[rule.key])
-    for one in found.correlations:
-        datasets[one.key] = list(dict.fromkeys([name for key in one.rules for name in datasets[key]]))
-        yield _row(one, one.kind, datasets[one.key])
+    for above in found.correlations:
+        datasets[above.key] = list(dict.fromkeys([name for key in above.rules for name in datasets[key]]))
+    for one in found.own:
+        yield _row(one, one.kind if isinstance(one, Correlation) else "event", datasets[one.key])
     for added in found.filters:
         yield _row(added, "filter", [])
     yield from map(_refused, found.refused)

@@ -40,6 +40,6 @@ def run_cases(
     ]
     write(rows, ("ok", "case", "expected", "matched", "why"), form)
     failed = sum(not v.ok for v in verdicts)
-    tell(f"{len(verdicts)} cases of {len(found.rules) + len(found.correlations)} rules, {failed} failed")
+    tell(f"{len(verdicts)} cases of {len(found.own)} rules, {failed} failed")
     if failed or problems or found.refused:
         raise typer.Exit(1)

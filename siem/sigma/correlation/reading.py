@@ -58,6 +58,20 @@ def correlation(document: Document, label: str, problems: Problems) -> Correlati
     )
 
 
+def named_rules(content: Any) -> list[str]:
+    """The rules that a document names, as far as it can be read: those of `rules`, else the words of its condition."""
+    section = content.get(SECTION) if isinstance(content, dict) else None
+    if not isinstance(section, dict):
+        return []
+    rules, words = section.get("rules"), section.get("condition")
+    listed = rules if isinstance(rules, list) else [rules] if rules else []
+    return [str(name) for name in listed] or (_names_in(words) if isinstance(words, str) else [])
+
+
+def _names_in(words: str) -> list[str]:
+    return list(dict.fromkeys([word for word in WORDS.findall(words) if word not in parse.WORDS]))
+
+
 def _kind(given: Mapping[str, Any]) -> Kind:
     try:
         return Kind(str(given.get("type")).lower())
@@ -138,8 +152,7 @@ class _Condition:
         if self._kind not in TEMPORAL:
             self._add(f"{self._kind} needs a number to compare with, as `gte: 10`; words are for temporal")
             return
-        found = [word for word in WORDS.findall(text) if word not in parse.WORDS]
-        names = tuple(rules) or tuple(dict.fromkeys(found))
+        names = tuple(rules) or tuple(_names_in(text))
         if not rules and parse.QUANTIFIED.search(text):
             self._add("`of` needs `rules`, which it chooses from")
             return
