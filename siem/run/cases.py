@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from siem.detect.sources import Sources
 from siem.errors import ContentError
 from siem.sigma import Correlation, Rule, RuleSet, datasets_of
+from siem.sigma.documents import documents
+from siem.sigma.problem import Problem
 
 KEYS = frozenset(("name", "match", "log", "rule", "dataset", "logs"))
 
@@ -58,13 +58,12 @@ def cases(rules: RuleSet, sources: Sources) -> tuple[list[Case], list[ContentErr
     problems: list[ContentError] = []
     for file, own in by_file.items():
         path = Path(file).with_suffix(".cases.yml")
-        if not path.is_file():
-            problems += [ContentError("the rule has no cases beside it", file, rule.line) for rule in own]
-            continue
-        try:
-            found += _File(path, own, rules, sources).cases()
-        except ContentError as error:
-            problems.append(error)
+        wrong: list[ContentError] = []
+        beside = list(_File(path, own, rules, sources).cases(wrong)) if path.is_file() else []
+        if not beside and not wrong:
+            wrong = [ContentError("the rule has no cases beside it", file, rule.line) for rule in own]
+        found += beside
+        problems += wrong
     return found, problems
 
 
@@ -77,31 +76,26 @@ class _File:
     rules: RuleSet
     sources: Sources
 
-    def cases(self) -> Iterator[Case]:
-        """In order.
-
-        Raises:
-            ContentError: the file cannot be read.
-        """
-        try:
-            content = yaml.safe_load(self.path.read_bytes())
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise self._error(f"no YAML: {' '.join(str(error).split())}") from error
-        listed = content.get("cases") if isinstance(content, Mapping) else None
-        if not isinstance(listed, list) or not listed:
-            raise self._error("`cases:` must be a list of cases")
-        for number, entry in enumerate(listed, 1):
-            yield self._case(number, entry)
-
-    def _error(self, message: str) -> ContentError:
-        return ContentError(message, str(self.path))
+    def cases(self, wrong: list[ContentError]) -> Iterator[Case]:
+        """In order. What cannot be read goes to `wrong` and disturbs no other case."""
+        for document in documents(self.path, wrong):
+            listed = document.content.get("cases") if isinstance(document.content, Mapping) else None
+            if not isinstance(listed, list) or not listed:
+                wrong.append(document.error("`cases:` must be a list of cases"))
+                continue
+            for number, entry in enumerate(listed, 1):
+                try:
+                    yield self._case(number, entry)
+                except Problem as problem:
+                    wrong.append(document.error(problem.message, ("cases", number - 1)))
 
     def _case(self, number: int, entry: Any) -> Case:
+        """Raises: Problem."""
         is_case = isinstance(entry, Mapping) and isinstance(entry.get("match"), bool)
         if not is_case or ("log" in entry) == ("logs" in entry):
-            raise self._error(f"case {number} needs `name`, `match: true|false` and `log` (or `logs`)")
+            raise Problem(f"case {number} needs `name`, `match: true|false` and `log` (or `logs`)")
         if unknown := entry.keys() - KEYS:
-            raise self._error(f"case {number}: unknown key {', '.join(sorted(map(str, unknown)))}")
+            raise Problem(f"case {number}: unknown key {', '.join(sorted(map(str, unknown)))}")
         name = str(entry.get("name") or f"case {number}")
         rule = self._rule(name, entry.get("rule"))
         rules = self.rules.alone(rule)
@@ -112,18 +106,18 @@ class _File:
     def _rule(self, name: str, wanted: Any) -> Tested:
         rule = next((rule for rule in self.own if wanted in (None, rule.id, rule.name, rule.key)), None)
         if rule is None or (wanted is None and len(self.own) > 1):
-            raise self._error(f"{name}: `rule:` must name one of the file's rules")
+            raise Problem(f"{name}: `rule:` must name one of the file's rules")
         return rule
 
     def _logs(self, name: str, entry: Mapping[str, Any], answered: tuple[str, ...]) -> Iterator[Log]:
         given = entry["logs"] if "logs" in entry else [{"dataset": entry.get("dataset"), "log": entry["log"]}]
         if not isinstance(given, list) or not given:
-            raise self._error(f"{name}: `logs:` must be a list of `dataset` and `log`")
+            raise Problem(f"{name}: `logs:` must be a list of `dataset` and `log`")
         for one in given:
             if not isinstance(one, Mapping) or one.keys() - {"dataset", "log"} or "log" not in one:
-                raise self._error(f"{name}: `logs:` must be a list of `dataset` and `log`")
+                raise Problem(f"{name}: `logs:` must be a list of `dataset` and `log`")
             dataset = one.get("dataset") or (answered[0] if len(answered) == 1 else None)
             if not isinstance(dataset, str) or dataset not in self.sources.fields:
                 told = ", ".join(answered or self.sources.fields)
-                raise self._error(f"{name}: `dataset:` must be one of {told}")
+                raise Problem(f"{name}: `dataset:` must be one of {told}")
             yield Log(dataset, one["log"])

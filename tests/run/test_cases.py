@@ -145,4 +145,41 @@ def test_a_case_that_cannot_be_read_is_told(tmp_path: Path, sources: Sources, ca
     found, (error,) = cases(load_rules([tmp_path / "r.yml"]), sources)
     assert found == []
     assert problem in error.message
-    assert error.file == str(tmp_path / "r.cases.yml")
+    assert (error.file, error.line) == (str(tmp_path / "r.cases.yml"), LOGS.count("\n") + 2)
+
+
+def test_what_is_wrong_with_a_case_disturbs_no_other(tmp_path: Path, sources: Sources) -> None:
+    (tmp_path / "r.yml").write_text(RULES)
+    bad, good = "- {rule: other, match: true, log: *login}\n", "- {rule: failed, match: true, log: *login}\n"
+    (tmp_path / "r.cases.yml").write_text(f"{LOGS}cases:\n{bad}{good}{bad}{good}")
+    found, problems = cases(load_rules([tmp_path / "r.yml"]), sources)
+    start = LOGS.count("\n") + 2
+    assert (len(found), [problem.line for problem in problems]) == (2, [start, start + 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", ["the rule has no cases beside it"] * 4),
+        ("[", ["not YAML: "]),
+        ("cases: 1", ["`cases:` must be a list"]),
+        ("cases:\n- {name: a, name: b}", ["key `name` stands twice"]),
+    ],
+)
+def test_a_file_without_a_case_is_told(tmp_path: Path, sources: Sources, text: str, told: list[str]) -> None:
+    (tmp_path / "r.yml").write_text(RULES)
+    (tmp_path / "r.cases.yml").write_text(text)
+    found, problems = cases(load_rules([tmp_path / "r.yml"]), sources)
+    assert (found, len(problems)) == ([], len(told))
+    for problem, words in zip(problems, told, strict=True):
+        assert words in problem.message
+
+
+def test_times_of_a_log_stay_as_they_are_written(tmp_path: Path, sources: Sources) -> None:
+    """Most YAML readers make days and times of them; a log has text."""
+    (tmp_path / "r.yml").write_text(RULES)
+    log = {"eventTime": "2026-11-01T02:24:10Z", "requestParameters": {"from": "2026-11-01"}}
+    text = str(log).replace("'", "")
+    (tmp_path / "r.cases.yml").write_text(f"cases:\n- {{rule: failed, match: true, log: {text}}}\n")
+    (case,), _ = cases(load_rules([tmp_path / "r.yml"]), sources)
+    assert case.logs[0].content == log
