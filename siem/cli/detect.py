@@ -30,7 +30,7 @@ def detect_command(
     found = options.rules(rules, settings.content)
     sources = options.sources(settings.content)
     count = len(found.own)
-    first, end = options.moment(since), options.moment(until)
+    first, end = options.time(since), options.time(until)
     with closing(existing_store(settings.store)) as kept, progress() as shown:
         task = shown.add_task("judging")
         if first is not None or end is not None:

@@ -54,7 +54,7 @@ def hunt(
 ) -> None:
     """Events that rules match, one line per match. `--on` takes any number of files."""
     settings = options.settings(store, content)
-    span = Span(None, options.moment(since), options.moment(until))
+    span = Span(None, options.time(since), options.time(until))
     parsers = options.registry(settings.content)
     if not (on and dataset == ANY):
         options.check_dataset(dataset, parsers)

@@ -104,7 +104,7 @@ def refused(problems: tuple[ContentError, ...] | list[ContentError]) -> None:
         tell(f"refused: {problem}")
 
 
-def moment(text: str | None) -> datetime | None:
+def time(text: str | None) -> datetime | None:
     """A time from the command line.
 
     Raises:
@@ -113,10 +113,10 @@ def moment(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        time = datetime.fromisoformat(text)
+        given = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text}: no time; write 2026-11-01 or 2026-11-01T02:00:00Z") from None
-    return in_utc(time)
+    return in_utc(given)
 
 
 def in_utc(time: datetime) -> datetime:

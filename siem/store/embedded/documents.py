@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from siem.parsing.batch import text_of
 from siem.schema import ORDER, decoded
-from siem.store.embedded.times import moment
+from siem.store.embedded.times import from_micros
 
 Document = dict[str, Any]
 
@@ -52,7 +52,7 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     if not pa.types.is_timestamp(column.type):
         values: list[Any] = column.to_pylist()
         return values
-    return [None if at is None else text_of(moment(at)) for at in column.cast(pa.int64()).to_pylist()]
+    return [None if at is None else text_of(from_micros(at)) for at in column.cast(pa.int64()).to_pylist()]
 
 
 def _records(table: pa.Table, dataset: str, native: Sequence[str]) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from siem.schema import fold
 from siem.store.contract import MERGED, Again, Alert, Judged, Settle, Signal
 from siem.store.embedded.objects import THESE
-from siem.store.embedded.times import micros, moment
+from siem.store.embedded.times import from_micros, micros
 
 SIGNAL = 'rule_id, event_id, timestamp, object, dataset, fingerprint, grouping, about, part, matched, "values"'
 ALERT = "id, rule_id, title, level, tags, grouping, about, first, last, count, events, state, merged_into"
@@ -61,7 +61,7 @@ def signals(connection: sqlite3.Connection, rule_id: str, groups: Iterable[str])
     )
     return [
         Signal(
-            *(rule, event, moment(time), object_, dataset, fingerprint, json.loads(about)),
+            *(rule, event, from_micros(time), object_, dataset, fingerprint, json.loads(about)),
             *(matched, json.loads(values)),
         )
         for rule, event, time, object_, dataset, fingerprint, _, about, _, matched, values in found
@@ -148,7 +148,7 @@ def _alerts(connection: sqlite3.Connection, where: str, *values: object) -> list
     return [
         Alert(
             *(id_, rule, title, level, tuple(json.loads(tags)), json.loads(about)),
-            *(moment(first), moment(last), count, tuple(json.loads(events)), state, merged_into),
+            *(from_micros(first), from_micros(last), count, tuple(json.loads(events)), state, merged_into),
         )
         for id_, rule, title, level, tags, _, about, first, last, count, events, state, merged_into in (
             connection.execute(f"SELECT {ALERT} FROM alerts {where} {NEWEST_FIRST}", values)

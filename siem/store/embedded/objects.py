@@ -11,7 +11,7 @@ from typing import Any
 
 from siem.store.contract import DatasetStats, LedgerRow, Pending, State
 from siem.store.embedded.ledger import as_bytes
-from siem.store.embedded.times import micros, micros_or_none, moment_or_none
+from siem.store.embedded.times import from_micros_or_none, micros, micros_or_none
 
 COLUMNS = (
     "object, bucket, key, version, sha256, bytes, state, dataset, records, events, rejects, skipped, duplicates,"
@@ -68,7 +68,7 @@ def rows(connection: sqlite3.Connection, objects: Iterable[str] | None) -> dict[
 
 def _row(row: Sequence[Any]) -> LedgerRow:
     values: dict[str, Any] = dict(zip(COLUMNS.split(", "), row, strict=True))
-    times = {name: moment_or_none(values[name]) for name in ("first", "last", "committed")}
+    times = {name: from_micros_or_none(values[name]) for name in ("first", "last", "committed")}
     return LedgerRow(**values | times | {"state": State(values["state"])})
 
 
@@ -189,7 +189,7 @@ def stats(connection: sqlite3.Connection) -> Iterator[DatasetStats]:
     )
     for row in found.fetchall():
         values: dict[str, Any] = dict(zip([column[0] for column in found.description], row, strict=True))
-        ends = {name: moment_or_none(values[name]) for name in ("first", "last")}
+        ends = {name: from_micros_or_none(values[name]) for name in ("first", "last")}
         yield DatasetStats(**values | ends)
 
 

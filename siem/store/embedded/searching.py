@@ -20,7 +20,7 @@ from siem.store.embedded.files import rows_at
 from siem.store.embedded.objects import Readable
 from siem.store.embedded.packs import Pack, Pairs
 from siem.store.embedded.parts import Part, parts
-from siem.store.embedded.times import micros, moment
+from siem.store.embedded.times import from_micros, micros
 
 MOST_HITS, HELD_BYTES = 8192, 32 << 20
 """Hits, and bytes of their documents, that are in hand at a time. More hits: a file is read less often."""
@@ -119,7 +119,7 @@ class Searching:
         held = self._documents(page["file"].to_numpy(), page["row"].to_numpy(), matched)
         for (time, id_, object_), places, document in zip(keys, matched, held, strict=True):
             if places:
-                yield Hit(id_, moment(time), self._asked.dataset, object_, document, places)
+                yield Hit(id_, from_micros(time), self._asked.dataset, object_, document, places)
 
     def _documents(
         self, files: np.ndarray, rows: np.ndarray, matched: Sequence[tuple[int, ...]]

@@ -14,13 +14,13 @@ def micros(time: datetime) -> int:
     return (time - EPOCH) // MICROSECOND
 
 
-def moment(microseconds: int) -> datetime:
+def from_micros(microseconds: int) -> datetime:
     """The inverse of `micros`."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-def moment_or_none(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else moment(microseconds)
+def from_micros_or_none(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else from_micros(microseconds)
 
 
 def micros_or_none(time: datetime | None) -> int | None:
