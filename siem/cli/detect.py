@@ -51,6 +51,9 @@ def outcome(done: Passed, rules: int) -> Iterator[str]:
         yield f"failed: {key}: {reason}"
     for key, objects in done.owed.items():
         yield f"owed: {key}: {objects:,} objects are not judged yet; the next pass tries again"
+    for key, events in done.left_out.items():
+        if events:
+            yield f"{key}: {events:,} events without the values that it groups by are left out"
     yield line(done, rules)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from siem.store.contract import Alert, Hit, Signal
 
 
 class Judgement:
-    """What a rule set makes of hits."""
+    """What a rule set makes of hits. left_out: of correlations, events that had no value to be grouped by."""
 
     def __init__(self, rules: RuleSet, sources: Sources) -> None:
         self._rules = {rule.key: rule for rule in rules.rules}
@@ -23,6 +24,7 @@ class Judgement:
         self._correlations = {one.key: one for one in self._correlated.alerting}
         self._readers = {dataset: Reader(fields) for dataset, fields in sources.fields.items()}
         self._correlator = Correlator()
+        self.left_out: Counter[str] = Counter()
 
     def takers(self, rule: Rule) -> tuple[str, ...]:
         """Keys of what a rule's hits become signals of: itself, unless it is silent, and correlations."""
@@ -47,7 +49,9 @@ class Judgement:
         values = {name: read.texts(name, document) for name in self._correlated.wanted(rule.key)}
         seen = Seen(rule.key, hit.event_id, hit.timestamp, values)
         for one in over:
-            for group in self._correlated.groups(one, seen).values():
+            groups = self._correlated.groups(one, seen)
+            self.left_out[one.key] += not groups
+            for group in groups.values():
                 about = dict(zip(one.group_by, group, strict=True))
                 yield self._signal(one, hit, about, rule.key, values)
 

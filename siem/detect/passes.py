@@ -32,6 +32,7 @@ class Passed:
     """What a pass did. errors: rules that could not be run, and why; they disturb no other rule.
 
     owed: of these rules, how many objects those that erred have yet to judge; later passes try again.
+    left_out: of these correlations, how many events had no value to be grouped by.
     """
 
     objects: int = 0
@@ -39,6 +40,7 @@ class Passed:
     alerts: set[str] = field(default_factory=set)  # ids that are new or grew
     errors: dict[str, str] = field(default_factory=dict)
     owed: dict[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def _silent(done: Passed) -> None:
@@ -109,7 +111,7 @@ class _Pass:
         self._rules = {rule.key: rule for rule in rules.rules}
         self._judgement = Judgement(rules, sources)
         self._packs = {dataset: Packs(fields) for dataset, fields in sources.fields.items()}
-        self.done = Passed()
+        self.done = Passed(left_out=self._judgement.left_out)
 
     def advance(self, dataset: str, everything: bool) -> Iterator[None]:
         """Judge the dataset's objects from the marks on; stops after every part that is marked."""

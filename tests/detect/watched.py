@@ -43,11 +43,12 @@ class Watch:
         self.store = EmbeddedStore(folder)
 
     def login(
-        self, key: str, *ids: str, start: datetime = START, user: str = "ann", action: str = "ConsoleLogin"
+        self, key: str, *ids: str, start: datetime = START, user: str | None = "ann", action: str = "ConsoleLogin"
     ) -> None:
         """An object with logins of a user, a second apart."""
         of = delivery(key)
-        more = {"event.action": action, "cloud.account.id": "111122223333", "user.name": user}
+        more = {"event.action": action, "cloud.account.id": "111122223333"}
+        more |= {"user.name": user} if user is not None else {}
         put(self.store, (of, Parsed(TRAIL, trail(of, *ids, start=start, more=more))))
 
     def detect(self) -> set[str]:
