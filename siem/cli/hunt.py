@@ -20,7 +20,7 @@ from siem.detect.hunting import Finding, Hunt, Match, Matches, Record, any_json,
 from siem.detect.packs import Span
 from siem.detect.passes import hits
 from siem.detect.sources import Sources
-from siem.errors import ContentError, Denied, Gone, UsageError
+from siem.errors import ContentError, Damaged, Denied, Gone, UsageError
 from siem.intake.content import Delivered
 from siem.intake.objects import objects
 from siem.parsing import Registry
@@ -129,15 +129,20 @@ class Files:
 
     def _json(self, hunt: Hunt, file: str, content: Delivered) -> Iterator[Match]:
         """Lines of any JSON, plain or compressed."""
-        numbered = enumerate(self._lines(content), 1)
+        numbered = enumerate(self._lines(file, content), 1)
         while chunk := list(islice(numbered, MANY)):
             yield from hunt.records(list(self._records(file, chunk)))
 
-    def _lines(self, content: Delivered) -> Iterator[bytes]:
+    def _lines(self, file: str, content: Delivered) -> Iterator[bytes]:
+        """The lines, of a damaged file those that are whole."""
         rest = b""
-        for block in content.blocks():
-            *lines, rest = (rest + block).split(b"\n")
-            yield from lines
+        try:
+            for block in content.blocks():
+                *lines, rest = (rest + block).split(b"\n")
+                yield from lines
+        except Damaged as damage:
+            self._fail(ContentError(f"{State.DAMAGED.value}: {damage}", file))
+            return
         if rest:
             yield rest
 

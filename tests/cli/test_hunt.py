@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -74,6 +75,15 @@ def test_any_json_of_a_folder_is_named_by_the_files_path(world: Path, engine: st
         found = hunted(world, "--dataset", "json", "--on", place, "--engine", engine)
         files = (f"{place.rstrip('/')}/{name}.ndjson" for name in ("below/two", "one"))
         assert found == [f"{file}:{number}" for file in files for number in range(1, 5)]
+
+
+def test_a_file_of_any_json_that_breaks_costs_what_is_behind_the_break(world: Path) -> None:
+    whole = gzip.compress((world / "any" / "one.ndjson").read_bytes() + b"\n" + bytes(range(256)) * 999, 0)
+    (world / "broken.gz").write_bytes(whole[: len(whole) // 2])
+    done = siem("hunt", "login.yml", "--dataset", "json", "--on", "broken.gz", "any/one.ndjson", cwd=world, code=1)
+    found = [match["event_id"] for match in lines(done)]
+    assert found == [f"{file}:{number}" for file in ("broken.gz", "any/one.ndjson") for number in range(1, 5)]
+    assert b"broken.gz: damaged: " in done.stderr
 
 
 def test_the_store_is_searched_for_one_dataset(world: Path) -> None:
