@@ -22,7 +22,7 @@ import duckdb
 import pytest
 import yaml
 from checklist import CHECKLIST
-from sigma_world import World, cloudtrail, flows, found, requests, web_requests
+from sigma_world import World, cloudtrail, dispatched, flows, found, requests, web_requests
 
 from siem.parsing import Registry
 from siem.schema import LogSource
@@ -90,6 +90,8 @@ def test_case(case: dict[str, Any], tmp_path: Path, registry: Registry, connecti
         answer = found(rule.tree, world, connection)
         assert [names[row] for row in answer.predicate] == expected[rule.title]
         answer.check()
+        if world.batches:
+            assert dispatched(rule.tree, world) == answer.predicate
         assert answer.exact is case.get("exact", answer.exact)
     check_head(case, rules.rules[0])
 
