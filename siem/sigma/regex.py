@@ -33,6 +33,10 @@ RE2_SIZE = 4_000
 """Characters of a pattern for RE2, its repeats written out: far from the memory at which it gives up."""
 
 
+RE2_REPEATS = 1_000
+"""How often RE2 lets something come, in repeats inside of each other too; it refuses `(a{1000}){2}`."""
+
+
 class Unsupported(ValueError):
     """The expression cannot be run with the meaning that it would have in a rule; the text says why."""
 
@@ -58,7 +62,7 @@ def re2(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> str | None:
     """The same expression for RE2; None where it has none that surely finds the same."""
     tree, folding = parsed(pattern, flags)
     try:
-        if size(tree) > RE2_SIZE:
+        if size(tree) > RE2_SIZE or repeats(tree) > RE2_REPEATS:
             return None
         return _Re2().sequence(tree, folding)
     except _Inexact:
@@ -142,6 +146,21 @@ def size(tree: Any) -> int:
         else:
             total += 12 if name in ("IN", "ANY", "NOT_LITERAL") else 2
     return total
+
+
+def repeats(tree: Any) -> int:
+    """How often something comes at most in repeats inside of each other; in those without end at least."""
+    found = 1
+    for kind, value in tree:
+        name = str(kind)
+        if name in REPEATS:
+            least, most, below = value
+            found = max(found, repeats(below) * max(1, least if most is parser.MAXREPEAT else most))
+        elif name == "SUBPATTERN":
+            found = max(found, repeats(value[3]))
+        elif name == "BRANCH":
+            found = max(found, *map(repeats, value[1]))
+    return found
 
 
 @dataclass(frozen=True)
@@ -291,7 +310,7 @@ class _Re2(Dialect):
         return f"(?:{self.sequence(below, (flags | added) & ~removed)})"
 
     def repeat(self, kind: str, least: int, most: Any, below: Any, flags: int) -> str:
-        if kind == "POSSESSIVE_REPEAT" or least > 1000 or (most is not parser.MAXREPEAT and most > 1000):
+        if kind == "POSSESSIVE_REPEAT":
             raise _Inexact
         return super().repeat(kind, least, most, below, flags)
 
