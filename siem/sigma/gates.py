@@ -17,7 +17,7 @@ Required = Mapping[str, frozenset[str]]
 
 TRUE, FALSE = And(()), Or(())
 
-PLAIN = re.compile(r"[^\x00-\x1f\"\\\x7f-\U0010ffff]+")
+PLAIN = re.compile(r"[^\x00-\x1f\"\\/\x7f-\U0010ffff]+")
 """Text that JSON writes as it is, unless by `\\uXXXX`."""
 
 RUNS = re.compile(r"[ !#-+\-.0-9;-Z^-z|~]+")

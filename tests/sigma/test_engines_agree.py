@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import pytest
 from examples import examples
 from hypothesis import HealthCheck, assume, event, given
 from hypothesis import strategies as st
@@ -185,6 +186,18 @@ def test_on_cloudtrail(
 ) -> None:
     tree, records = drawn
     check(tree, World.parsed(registry.parsers["aws.cloudtrail"], cloudtrail(records, escaped)), connection)
+
+
+@pytest.mark.parametrize("key", ["x/y", "x"])
+def test_a_slash_may_be_escaped_in_json(registry: Registry, connection: duckdb.DuckDBPyConnection, key: str) -> None:
+    data = cloudtrail([{"requestParameters": {key: "a/b"}}]).replace(b"/", rb"\/")
+    for line in (f"requestParameters.{key}|exists", f"requestParameters.{key}|contains"):
+        definition = {"a": {line: True if "exists" in line else "a/b"}, "condition": "a"}
+        tree = detection(definition, {}, problems := Problems()).tree
+        world = World.parsed(registry.parsers["aws.cloudtrail"], data)
+        answer = found(tree, world, connection)
+        answer.check()
+        assert (problems.found, answer.predicate, dispatched(tree, world)) == ([], [0], [0])
 
 
 FLOW_NAMES = """srcaddr source.ip dstport destination.port action event.action interface-id protocol start @timestamp
