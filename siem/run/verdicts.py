@@ -21,6 +21,7 @@ from siem.run.cases import Case, Log
 from siem.run.reading import read
 from siem.schema import SourceObject
 from siem.sigma import Rule, RuleSet, reasons
+from siem.store.embedded.engine import Engine
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -51,11 +52,12 @@ class Found:
 
 
 class Trial:
-    """The engines, made ready once per rule."""
+    """The engines, made ready once per rule; all rules share one database."""
 
     def __init__(self, registry: Registry, sources: Sources) -> None:
         self._registry, self._sources = registry, sources
         self._hunts: dict[tuple[str, str], Hunt] = {}
+        self._database = Engine()
 
     def verdict(self, case: Case) -> Verdict:
         """Run a case, by every engine: they have to agree."""
@@ -102,7 +104,7 @@ class Trial:
 
     def _hunt(self, rules: RuleSet, key: str, engine: str) -> Hunt:
         if (key, engine) not in self._hunts:
-            self._hunts[key, engine] = Hunt(rules, self._sources, engine)
+            self._hunts[key, engine] = Hunt(rules, self._sources, engine, self._database)
         return self._hunts[key, engine]
 
     def _reasons(self, case: Case, found: Found, batches: Sequence[Batch]) -> Iterator[str]:
