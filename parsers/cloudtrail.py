@@ -193,7 +193,7 @@ PARSER = JsonRecords(
     columns={
         "@timestamp": ("eventTime", moment),
         "event.id": ("eventID", identity),
-        "event.kind": (("eventCategory",), kind),
+        "event.kind": (("eventCategory",), remembered(kind)),
         "event.provider": "eventSource",
         "event.action": "eventName",
         "event.outcome": (("errorCode", "errorMessage", "eventCategory", "eventName", "responseElements"), outcome),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,9 @@ import orjson
 
 SEEN_BYTES, SEEN_VALUES = 2048, 16_384
 """Longer values are not remembered, and no more than so many: 32 MiB at most."""
+
+FEW = 8
+"""Values whose brackets are counted together: as many as have fewer than the levels that a record may have (64)."""
 
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
@@ -82,8 +85,7 @@ def checked(value: bytes, depth: int) -> int:
     Raises:
         Unacceptable: too deep, a number or string that some reader refuses, or a key that stands twice.
     """
-    if value.count(b"{") + value.count(b"[") > depth and nesting(value) > depth:
-        raise Unacceptable(f"nested deeper than {depth} levels")
+    refuse_deep([value], depth)
     try:
         loaded = orjson.loads(value)
     except orjson.JSONDecodeError as error:
@@ -105,9 +107,13 @@ def keys_of_all(values: Sequence[bytes | msgspec.Raw], depth: int) -> int:
     """
     if not values:
         return 0
-    text = b"".join((b"[", b",".join(values), b"]"))
-    if most_brackets(text, values) > depth and nesting(text) > depth + 1:
-        raise Unacceptable(f"nested deeper than {depth} levels")
+    pieces: list[bytes] = []
+    for start in range(0, len(values), FEW):
+        few = values[start : start + FEW]
+        pieces.append(b",".join(few))
+        if brackets(pieces[-1]) > depth:
+            refuse_deep(few, depth)
+    text = b"".join((b"[", b",".join(pieces), b"]"))
     try:
         same = orjson.dumps(orjson.loads(text)) == text
     except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
@@ -118,11 +124,20 @@ def keys_of_all(values: Sequence[bytes | msgspec.Raw], depth: int) -> int:
     return count
 
 
-def most_brackets(text: bytes, values: Sequence[bytes | msgspec.Raw]) -> int:
-    """The most brackets that open in one of the values, which stand in `text` as a list: none is nested deeper."""
-    opening = np.flatnonzero((np.frombuffer(text, np.uint8) & 0xDF) == ord("["))  # and {, which has one bit more
-    ends = np.cumsum(np.fromiter(map(len, values), np.intp, len(values)) + 1)
-    return int(np.diff(np.searchsorted(opening[1:], ends), prepend=0).max(initial=0))
+def brackets(text: bytes) -> int:
+    """How many open in it: no value in it is nested deeper."""
+    return text.count(b"{") + text.count(b"[")
+
+
+def refuse_deep(values: Iterable[bytes | msgspec.Raw], depth: int) -> None:
+    """Nothing but what it raises.
+
+    Raises:
+        Unacceptable: a value is nested deeper.
+    """
+    for text in map(bytes, values):
+        if brackets(text) > depth and nesting(text) > depth:
+            raise Unacceptable(f"nested deeper than {depth} levels")
 
 
 def _keys(value: Any) -> int:
