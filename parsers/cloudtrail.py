@@ -191,7 +191,7 @@ PARSER = JsonRecords(
     record=Record,
     parts={"who": Parts("userIdentity", Who, who), "tls": Parts("tlsDetails", Tls, tls)},
     columns={
-        "@timestamp": ("eventTime", moment),
+        "@timestamp": ("eventTime", remembered(moment)),
         "event.id": ("eventID", identity),
         "event.kind": (("eventCategory",), remembered(kind)),
         "event.provider": "eventSource",

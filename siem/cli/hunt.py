@@ -24,6 +24,7 @@ from siem.errors import ContentError, Damaged, Denied, Gone, UsageError
 from siem.intake.content import Delivered
 from siem.intake.objects import objects
 from siem.parsing import Registry
+from siem.parsing.lines import Oversized, framed, too_long
 from siem.run.reading import read
 from siem.schema import SourceObject
 from siem.sigma import Rule, RuleSet
@@ -129,22 +130,24 @@ class Files:
 
     def _json(self, hunt: Hunt, file: str, content: Delivered) -> Iterator[Match]:
         """Lines of any JSON, plain or compressed."""
-        numbered = enumerate(self._lines(file, content), 1)
+        numbered = self._lines(file, content)
         while chunk := list(islice(numbered, MANY)):
             yield from hunt.records(list(self._records(file, chunk)))
 
-    def _lines(self, file: str, content: Delivered) -> Iterator[bytes]:
-        """The lines, of a damaged file those that are whole."""
-        rest = b""
+    def _lines(self, file: str, content: Delivered) -> Iterator[tuple[int, bytes]]:
+        """The lines with their numbers, of a damaged file those that are whole."""
+        number, longest = 0, self.settings.limits.record_bytes
         try:
-            for block in content.blocks():
-                *lines, rest = (rest + block).split(b"\n")
-                yield from lines
+            for frame in framed(content.blocks(), longest):
+                if isinstance(frame, bytes):
+                    for line in frame.removesuffix(b"\n").split(b"\n"):
+                        number += 1
+                        yield number, line
+                elif isinstance(frame, Oversized):
+                    number += 1
+                    self._fail(ContentError(too_long(longest), file, number))
         except Damaged as damage:
             self._fail(ContentError(f"{State.DAMAGED.value}: {damage}", file))
-            return
-        if rest:
-            yield rest
 
     def _records(self, file: str, lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
         for number, line_ in lines:

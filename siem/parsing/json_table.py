@@ -66,9 +66,11 @@ class Remembered(dict[Any, V], Generic[V]):
     def __missing__(self, argument: Any) -> V:
         if argument is None:
             return self.nothing  # type: ignore[no-any-return]
-        arguments = argument if isinstance(argument, tuple) else (argument,)
-        value = self._function(*arguments)
-        if sum([ARGUMENT + len(one or "") for one in arguments if not isinstance(one, int)]) <= REMEMBERED_BYTES:
+        if isinstance(argument, tuple):
+            value, size = self._function(*argument), sum(map(size_of, argument))
+        else:
+            value, size = self._function(argument), size_of(argument)
+        if size <= REMEMBERED_BYTES:
             if len(self) >= REMEMBERED_VALUES:
                 self.clear()
             self[argument] = value
@@ -79,6 +81,11 @@ class Remembered(dict[Any, V], Generic[V]):
 
 
 remembered = Remembered
+
+
+def size_of(argument: str | bytes | int | None) -> int:
+    """What an argument counts."""
+    return ARGUMENT if argument is None or isinstance(argument, int) else ARGUMENT + len(argument)
 
 
 class Execution:

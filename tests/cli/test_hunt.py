@@ -86,6 +86,14 @@ def test_a_file_of_any_json_that_breaks_costs_what_is_behind_the_break(world: Pa
     assert b"broken.gz: damaged: " in done.stderr
 
 
+def test_a_line_of_any_json_that_never_ends_costs_itself(world: Path) -> None:
+    login = (world / "any" / "one.ndjson").read_bytes().splitlines()[0]
+    (world / "long.ndjson").write_bytes(b"\n".join((login, b"[" * 40_000_000, login)))
+    done = siem("hunt", "login.yml", "--dataset", "json", "--on", "long.ndjson", cwd=world, code=1)
+    assert [match["event_id"] for match in lines(done)] == ["long.ndjson:1", "long.ndjson:3"]
+    assert b"long.ndjson:2: longer than " in done.stderr
+
+
 def test_the_store_is_searched_for_one_dataset(world: Path) -> None:
     siem("ingest", "archive", cwd=world)
     assert hunted(world) == ["0", "1", "2"]
