@@ -22,6 +22,12 @@ parser: Any = importlib.import_module("re._parser")  # the parser of `re`; it ha
 ALLOWED = re.I | re.M | re.S
 WORD, DIGIT, SPACE = "0-9A-Za-z_", "0-9", r"\t\n\x0b\x0c\r "
 CATEGORIES = {"DIGIT": DIGIT, "WORD": WORD, "SPACE": SPACE}
+OUTSIDE = {
+    WORD: r"\x{0}-/:-@\[-\^`\{-\x{10ffff}",
+    DIGIT: r"\x{0}-/:-\x{10ffff}",
+    SPACE: r"\x{0}-\x{8}\x{e}-\x{1f}!-\x{10ffff}",
+}
+"""The other characters, for RE2, which has no class inside of a class."""
 EDGE = f"(?-i:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"
 NO_EDGE = f"(?-i:(?<=[{WORD}])(?=[{WORD}])|(?<![{WORD}])(?![{WORD}]))"
 REPEATS = {"MAX_REPEAT": "", "MIN_REPEAT": "?", "POSSESSIVE_REPEAT": "+"}
@@ -60,11 +66,20 @@ def compiled(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> re.Patt
 @lru_cache(maxsize=4096)
 def re2(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> str | None:
     """The same expression for RE2; None where it has none that surely finds the same."""
+    return _written(_Re2(), pattern, flags)
+
+
+def wider(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> str | None:
+    """An expression for RE2 that finds all that this one does, and more; None where it has none."""
+    return _written(_Wider(), pattern, flags)
+
+
+def _written(dialect: Dialect, pattern: str, flags: re.RegexFlag) -> str | None:
     tree, folding = parsed(pattern, flags)
     try:
         if size(tree) > RE2_SIZE or repeats(tree) > RE2_REPEATS:
             return None
-        return _Re2().sequence(tree, folding)
+        return dialect.sequence(tree, folding)
     except _Inexact:
         return None
 
@@ -75,13 +90,15 @@ the text: the length to the power of their number, and one more for where it beg
 
 
 def searching(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> Callable[[str], bool]:
-    """Whether a text holds the expression. Logs are written by attackers: what Python could take long for, RE2 judges.
+    """Whether a text holds the expression. Logs are written by attackers: what Python could take long for, RE2 judges;
+    what RE2 has not, Python looks for only where RE2 finds the rest.
 
     Raises:
         Unsupported: see `compiled`.
     """
-    search, linear = compiled(pattern, flags).search, re2(pattern, flags)
+    search, exact = compiled(pattern, flags).search, re2(pattern, flags)
     ways = growth(parsed(pattern, flags)[0])
+    linear = exact or wider(pattern, flags)
     if linear is None or not ways:
         return lambda text: search(text) is not None
     longest = int(STEPS ** (1 / (ways + 1)))
@@ -89,7 +106,8 @@ def searching(pattern: str, flags: re.RegexFlag = re.RegexFlag.NOFLAG) -> Callab
     def holds(text: str) -> bool:
         if len(text) <= longest:
             return search(text) is not None
-        return bool(pc.match_substring_regex(pa.scalar(text), pattern=linear).as_py())
+        found = bool(pc.match_substring_regex(pa.scalar(text), pattern=linear).as_py())
+        return found and (exact is not None or search(text) is not None)
 
     return holds
 
@@ -110,6 +128,12 @@ def growth(tree: Any) -> int:
             found += growth(value[3])
         elif name == "BRANCH":
             found += max(map(growth, value[1]))
+        elif name in ("ASSERT", "ASSERT_NOT"):
+            found += growth(value[1])
+        elif name == "ATOMIC_GROUP":
+            found += growth(value)
+        elif name == "GROUPREF_EXISTS":
+            found += max(growth(value[1]), growth(value[2] or []))
     return found
 
 
@@ -143,6 +167,10 @@ def size(tree: Any) -> int:
             total += size(value[3])
         elif name == "BRANCH":
             total += sum(map(size, value[1]))
+        elif name == "ATOMIC_GROUP":
+            total += size(value)
+        elif name == "GROUPREF_EXISTS":
+            total += size(value[1]) + size(value[2] or [])
         else:
             total += 12 if name in ("IN", "ANY", "NOT_LITERAL") else 2
     return total
@@ -298,9 +326,7 @@ class _Re2(Dialect):
         for kind, value in items:
             if kind == "CATEGORY":
                 letters, outside = category(str(value))
-                if outside:
-                    raise _Inexact
-                inside += letters
+                inside += OUTSIDE[letters] if outside else letters
             else:
                 low, high = value if kind == "RANGE" else (value, value)
                 inside += folded(low, high) if flags & re.I else f"\\x{{{low:x}}}-\\x{{{high:x}}}"
@@ -326,6 +352,32 @@ class _Re2(Dialect):
         }[name]
 
     def special(self, kind: str, value: Any, flags: int) -> str:
+        raise _Inexact
+
+
+class _Wider(_Re2):
+    """Look-around is left out, a reference is any text, and what was matched may be given back."""
+
+    def one_of(self, items: list[tuple[str, Any]], negated: bool, flags: int) -> str:
+        try:
+            return super().one_of(items, negated, flags)
+        except _Inexact:
+            return "(?s:.)"
+
+    def repeat(self, kind: str, least: int, most: Any, below: Any, flags: int) -> str:
+        return super().repeat(kind.replace("POSSESSIVE", "MAX"), least, most, below, flags)
+
+    def special(self, kind: str, value: Any, flags: int) -> str:
+        match kind:
+            case "ASSERT" | "ASSERT_NOT":
+                return ""
+            case "ATOMIC_GROUP":
+                return self.sequence(value, flags)
+            case "GROUPREF":
+                return "(?s:.*)"
+            case "GROUPREF_EXISTS":
+                _, there, missing = value
+                return f"(?:{self.sequence(there, flags)}|{self.sequence(missing or [], flags)})"
         raise _Inexact
 
 
