@@ -195,6 +195,8 @@ def rows(found: Iterable[Match | Finding]) -> Iterator[dict[str, object]]:
         if isinstance(one, Match):
             yield _matched(one)
             continue
+        if one.untimed:
+            tell(f"{one.key}: {one.untimed} events without a time that can be read are left out")
         if one.left_out:
             tell(f"{one.key}: {one.left_out} events without the values that it groups or counts by are left out")
         yield from map(_episode, one.episodes)

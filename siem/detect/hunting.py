@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -88,28 +89,35 @@ class Hunt:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a correlation found. left_out: events that had no value to be grouped or counted by."""
+    """What a correlation found. left_out: events that had no value to be grouped or counted by. untimed: no time."""
 
     episodes: Sequence[Episode]
     left_out: int
     key: str
+    untimed: int = 0
 
 
 def concluded(matches: Iterable[Match], rules: RuleSet, correlated: Correlated) -> Iterator[Match | Finding]:
-    """See `Hunt.concluded`. A match without a time is left out of correlations."""
+    """See `Hunt.concluded`. A match without a time is left out of correlations, and counted."""
     seen: list[Seen] = []
+    untimed: Counter[str] = Counter()
     silent = rules.silent
     for match in matches:
         if match.rule.key not in silent:
             yield match
-        if (key := match.rule.key) in correlated.rules and (time := time_of(match.timestamp or "")):
+        if (key := match.rule.key) not in correlated.rules:
+            continue
+        if time := time_of(match.timestamp or ""):
             seen.append(Seen(key, match.event_id, time, match.values))
+        else:
+            untimed[key] += 1
     if not correlated.alerting:
         return
     correlator = Correlator()
     for one in correlated.alerting:
         outcome = correlated.outcome(one, seen, correlator)
-        yield Finding(outcome.episodes, outcome.left_out, one.key)
+        without = sum(untimed[key] for key in correlated.rules_of(one))
+        yield Finding(outcome.episodes, outcome.left_out, one.key, without)
 
 
 class Matches:

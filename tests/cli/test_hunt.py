@@ -62,6 +62,17 @@ def test_events_without_a_time_are_in_no_span(world: Path) -> None:
     assert hunted(world, *arguments, *SPAN) == ["any/one.ndjson:1"]
 
 
+def test_events_without_a_time_that_a_correlation_leaves_out_are_told(world: Path) -> None:
+    often = "correlation: {type: event_count, rules: login, timespan: 1m, condition: {gte: 2}}\n"
+    (world / "often.yml").write_text(f"name: login\n{RULE}---\nname: often\n{often}")
+    times = ["2026-11-01T00:00:00Z", "2026-11-01T00:01:00Z", 1793491200, None]
+    events = [json.dumps({"eventName": "ConsoleLogin", "@timestamp": time}) for time in times]
+    (world / "times.ndjson").write_text("\n".join(events))
+    run = siem("hunt", "often.yml", "--on", "times.ndjson", "--dataset", "json", cwd=world)
+    assert [row["count"] for row in lines(run)] == [2]
+    assert run.stderr.decode().splitlines() == ["often: 2 events without a time that can be read are left out"]
+
+
 def test_a_time_that_is_none_is_refused(world: Path) -> None:
     assert (
         b"garbage: no time" in siem("hunt", "login.yml", "--since", "garbage", "--on", "any", cwd=world, code=2).stderr
