@@ -9,7 +9,7 @@ ours are in `siem.sigma.modifiers`. Its grammar of conditions is given numbers f
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import translate
 from typing import Any
 
@@ -84,11 +84,19 @@ def condition(text: str, selections: Mapping[str, Node]) -> Node:
         parsed = SigmaCondition(safe, SigmaDetections({"S": _nothing}, [safe])).parse(postprocess=False)
         return _node(parsed, names, selections)
     except SigmaConditionError as error:
-        raise Problem(f"condition `{text}` cannot be read") from error
+        raise Problem(f"condition `{text}` cannot be read{hint(names, selections)}") from error
     except SigmaError as error:
         raise Problem(f"condition `{text}`: {error}") from error
     except RecursionError as error:
         raise Problem("condition is nested too deep to be read") from error
+
+
+def hint(names: Iterable[str], selections: Mapping[str, Node]) -> str:
+    """What may be wrong with a condition: `AND` is no word of it."""
+    for name in names:
+        if name not in selections and name.lower() in WORDS | {"all", "any"} and name != name.lower():
+            return f": write `{name.lower()}`, not `{name}`"
+    return ""
 
 
 _nothing: Any = None  # pySigma wants detections, and does not look at them before it resolves names
