@@ -71,7 +71,7 @@ def head(document: Document, label: str, problems: Problems) -> dict[str, Any]:
         "author": content.get("author"),
         "tags": texts(content, "tags", problems),
         "references": texts(content, "references", problems),
-        "falsepositives": texts(content, "falsepositives", problems),
+        "falsepositives": texts(content, "falsepositives", problems, alone=True),
         "custom": _custom(content, problems),
     }
 
@@ -97,8 +97,11 @@ def lower(value: Any) -> str | None:
     return value.lower() if isinstance(value, str) else None
 
 
-def texts(content: Mapping[str, Any], name: str, problems: Problems) -> tuple[str, ...]:
+def texts(content: Mapping[str, Any], name: str, problems: Problems, alone: bool = False) -> tuple[str, ...]:
+    """A list of texts; alone: one text may stand for a list of it."""
     value = content.get(name) or []
+    if alone and isinstance(value, str):
+        return (value,)
     if not isinstance(value, list):
         problems.add(f"{name} must be a list", name)
         return ()

@@ -34,6 +34,9 @@ QUANTIFIED = re.compile(r"\b(?:1|any|all)\s+of\s+\S")
 WILDCARDS = {SpecialChars.WILDCARD_MULTI: Wild.ANY, SpecialChars.WILDCARD_SINGLE: Wild.ONE}
 STUB = {"logsource": {"category": "any"}, "detection": {"selection": {"field": "value"}, "condition": "selection"}}
 
+OURS = frozenset(("id", "tags", "references", "falsepositives", *STUB))
+"""Fields of a rule that pySigma does not see."""
+
 
 def pattern(text: str) -> tuple[str | Wild, ...]:
     """A value of a rule as literals and wildcards, its escapes resolved (specification, "Escaping")."""
@@ -47,8 +50,8 @@ def pattern(text: str) -> tuple[str | Wild, ...]:
 
 
 def head_problems(document: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with title, level, status, dates and the like. Log source and detection are read elsewhere."""
-    head = {key: value for key, value in document.items() if key not in ("id", "tags", *STUB)}
+    """What is wrong with title, level, status, dates and the like. What is left out here is read elsewhere."""
+    head = {key: value for key, value in document.items() if key not in OURS}
     try:
         errors = SigmaRule.from_dict({**head, **STUB}, collect_errors=True).errors
     except (AttributeError, TypeError, ValueError) as error:  # pySigma meets a type that it did not expect
