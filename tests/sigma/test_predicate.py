@@ -95,3 +95,11 @@ def test_wildcards_take_time_in_proportion_to_the_text(tmp_path: Path, pattern: 
     begun = time.perf_counter()
     assert not matches({"f": "a" * 50_000})
     assert time.perf_counter() - begun < 2
+
+
+def test_a_reference_between_long_arrays_does_not_look_at_every_pair(tmp_path: Path) -> None:
+    (rule,) = rules_of(tmp_path, "{s: {f|fieldref: g}, condition: s}")
+    document = {name: [f"{name}{number}" for number in range(20_000)] for name in "fg"}
+    begun = time.perf_counter()
+    assert not compiled(rule.tree, ANY_JSON)(document)
+    assert time.perf_counter() - begun < 2

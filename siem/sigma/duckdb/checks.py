@@ -187,7 +187,10 @@ def related(mine: Operand, theirs: Operand, test: FieldRef) -> Bounds[Sql]:
 
 
 def related_lists(mine: Sql, theirs: Sql, test: FieldRef) -> Sql:
-    """Of two lists of texts, one pair."""
+    """Of two lists of texts, one pair; where they have to be equal, without looking at every pair."""
+    if test.mode == "equals":
+        read = "{}" if test.cased else f"list_transform({{}}, lambda {ELEMENT}: lower({ELEMENT}))"
+        return surely(sql(f"list_has_any({read}, {read})", mine, theirs))
     passes = relation(Sql(ELEMENT), Sql(OTHER), test)
     inner = sql(f"len(list_filter({{}}, lambda {OTHER}: {{}})) > 0", theirs, passes)
     return surely(sql(f"len(list_filter({{}}, lambda {ELEMENT}: {{}})) > 0", mine, inner))
