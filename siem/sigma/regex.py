@@ -124,16 +124,10 @@ def growth(tree: Any) -> int:
         if name in REPEATS:
             _, most, below = value
             found += 4 * growth(below) + 1 if most is parser.MAXREPEAT or most >= MANY else growth(below)
-        elif name == "SUBPATTERN":
-            found += growth(value[3])
-        elif name == "BRANCH":
-            found += max(map(growth, value[1]))
         elif name in ("ASSERT", "ASSERT_NOT"):
             found += growth(value[1])
-        elif name == "ATOMIC_GROUP":
-            found += growth(value)
-        elif name == "GROUPREF_EXISTS":
-            found += max(growth(value[1]), growth(value[2] or []))
+        else:
+            found += max(map(growth, branches(name, value)), default=0)
     return found
 
 
@@ -163,14 +157,8 @@ def size(tree: Any) -> int:
         if name in REPEATS:
             least, most, below = value
             total += size(below) * max(1, least if most is parser.MAXREPEAT else most)
-        elif name == "SUBPATTERN":
-            total += size(value[3])
-        elif name == "BRANCH":
-            total += sum(map(size, value[1]))
-        elif name == "ATOMIC_GROUP":
-            total += size(value)
-        elif name == "GROUPREF_EXISTS":
-            total += size(value[1]) + size(value[2] or [])
+        elif inner := branches(name, value):
+            total += sum(map(size, inner))
         else:
             total += 12 if name in ("IN", "ANY", "NOT_LITERAL") else 2
     return total
@@ -184,11 +172,23 @@ def repeats(tree: Any) -> int:
         if name in REPEATS:
             least, most, below = value
             found = max(found, repeats(below) * max(1, least if most is parser.MAXREPEAT else most))
-        elif name == "SUBPATTERN":
-            found = max(found, repeats(value[3]))
-        elif name == "BRANCH":
-            found = max(found, *map(repeats, value[1]))
+        else:
+            found = max([found, *map(repeats, branches(name, value))])
     return found
+
+
+def branches(name: str, value: Any) -> list[Any]:
+    """The trees inside an item that does not repeat; look-around holds none that is a part of what is found."""
+    match name:
+        case "SUBPATTERN":
+            return [value[3]]
+        case "BRANCH":
+            return list(value[1])
+        case "ATOMIC_GROUP":
+            return [value]
+        case "GROUPREF_EXISTS":
+            return [value[1], value[2] or []]
+    return []
 
 
 @dataclass(frozen=True)
