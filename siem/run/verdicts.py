@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-
-import orjson
 
 from siem.config import Limits
 from siem.detect.correlated import Episode
@@ -153,7 +152,15 @@ def _episode(episode: Episode) -> str:
 
 
 def raw(log: Any) -> bytes:
-    """The bytes of an object as the source would deliver them: records in their document, or text as it is."""
-    if isinstance(log, str):
-        return log.encode()
-    return orjson.dumps({"Records": log if isinstance(log, list) else [log]}, default=str)
+    """The bytes of an object as the source would deliver them: records in their document, or text as it is.
+
+    Raises:
+        ContentError: the log is nothing that JSON can say.
+    """
+    try:
+        if isinstance(log, str):
+            return log.encode()
+        records = log if isinstance(log, list) else [log]
+        return json.dumps({"Records": records}, ensure_ascii=False, separators=(",", ":")).encode()
+    except (TypeError, RecursionError, UnicodeEncodeError) as error:
+        raise ContentError(f"the log cannot be written as JSON: {error}") from error

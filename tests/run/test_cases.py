@@ -117,6 +117,13 @@ def test_cases_of_correlations_run_over_several_records_and_datasets(
             "1 events without the values that it groups or counts by are left out",
         ),
         ("{rule: failed, match: true, log: {eventVersion: 7}}", "the log came to no event: "),
+        (
+            f"{{rule: failed, match: true, log: {{<<: *login, a: {'[' * 200}{']' * 200}}}}}",
+            "nested deeper than 64 levels",
+        ),
+        ("{rule: failed, match: true, log: {<<: *login, a: !!set {x}}}", "the log cannot be written as JSON: "),
+        ("{rule: failed, match: true, log: {<<: *login, 1: 2}}", ""),
+        ("{rule: failed, match: true, log: {<<: *login, a: 123456789012345678901234567890}}", ""),
         ("{rule: refused, match: true, logs: [{dataset: aws.cloudtrail, log: *login}]}", "no log is of a dataset that"),
     ],
 )
