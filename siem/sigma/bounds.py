@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from siem.sigma.predicate import plain_values
 from siem.sigma.tree import And, Leaf, Node, Not, Or, Test
 
 Condition = TypeVar("Condition")
+
+FEW = 16
+"""So many alternatives are asked one by one; of more, the plain values of a field as a list."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +56,23 @@ class Logic(Generic[Condition]):
     def opposite(self, item: Bounds[Condition]) -> Bounds[Condition]:
         return Bounds(self.negated(item.most), self.negated(item.least))
 
-    def bounds(self, node: Node, leaf: Callable[[str | None, Test], Bounds[Condition]]) -> Bounds[Condition]:
-        """The bounds of a tree, given those of its leaves."""
+    def bounds(
+        self,
+        node: Node,
+        leaf: Callable[[str | None, Test], Bounds[Condition]],
+        listed: Callable[[str | None, list[str]], Bounds[Condition]] | None = None,
+    ) -> Bounds[Condition]:
+        """The bounds of a tree, given those of its leaves, and of a field that has one of many folded texts."""
         match node:
             case Leaf(field, test):
                 return leaf(field, test)
             case Not(item):
-                return self.opposite(self.bounds(item, leaf))
+                return self.opposite(self.bounds(item, leaf, listed))
             case And(items):
-                return self.every([self.bounds(item, leaf) for item in items])
+                return self.every([self.bounds(item, leaf, listed) for item in items])
+            case Or(items) if listed is not None and len(items) > FEW:
+                plain, others = plain_values(items)
+                lists = [listed(field, texts) for field, texts in plain.items()]
+                return self.some([*lists, *[self.bounds(item, leaf, listed) for item in others]])
             case Or(items):
-                return self.some([self.bounds(item, leaf) for item in items])
+                return self.some([self.bounds(item, leaf, listed) for item in items])

@@ -81,7 +81,9 @@ def condition(node: Node) -> Condition:
         case And(items):
             return every([condition(item) for item in items])
         case Or(items):
-            return some([condition(item) for item in joined(items)])
+            plain, others = plain_values(items)
+            listed = [among(field, frozenset(texts)) for field, texts in plain.items()]
+            return some([*listed, *map(condition, others)])
 
 
 def every(items: list[Condition]) -> Condition:
@@ -110,20 +112,16 @@ def some(items: list[Condition]) -> Condition:
     return holds
 
 
-class _Among(tuple[str, ...]):
-    """Literals of which a folded value is one: what a list of plain values comes to."""
-
-
-def joined(items: Iterable[Node]) -> list[Node]:
-    """The same alternatives, plain values of one field as one test."""
-    literals: dict[str | None, list[str]] = {}
+def plain_values(items: Iterable[Node]) -> tuple[dict[str | None, list[str]], list[Node]]:
+    """Of alternatives the plain texts of each field, folded: a list of values is one test. And the others."""
+    plain: dict[str | None, list[str]] = {}
     others: list[Node] = []
     for item in items:
         if isinstance(item, Leaf) and (text := literal(item.test)) is not None:
-            literals.setdefault(item.field, []).append(text)
+            plain.setdefault(item.field, []).append(text)
         else:
             others.append(item)
-    return [*(Leaf(field, _Among(texts)) for field, texts in literals.items()), *others]  # type: ignore[arg-type]
+    return plain, others
 
 
 def literal(test: Test) -> str | None:
@@ -134,10 +132,8 @@ def literal(test: Test) -> str | None:
     return None if text is None else fold(text)
 
 
-def leaf(field: str | None, test: Test | _Among) -> Condition:
+def leaf(field: str | None, test: Test) -> Condition:
     match test:
-        case _Among():
-            return among(field, frozenset(test))
         case Exists():
             return lambda view: bool(view.texts(field))
         case FieldRef(other, mode, cased):

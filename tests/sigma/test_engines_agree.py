@@ -17,11 +17,15 @@ from sigma_world import World, cloudtrail, dispatched, found
 
 from siem.parsing import Registry
 from siem.schema import scalar_text
+from siem.sigma.bounds import FEW
 from siem.sigma.detection import detection
 from siem.sigma.problem import Problems
 from siem.sigma.tree import Node
 
 MANY = examples(1200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+
+MORE = [f"value {number}" for number in range(FEW)]
+"""With these a list is asked as a whole."""
 
 SAMPLES = """a|A|ab|true|False|null|22|22.0|2.2e1|1e999|-0|10.0.0.1|10.0.0.256|2001:db8::1|a b||\\u0061|{"a":1}
 2026-10-31T23:10:00Z|2026-10-31T23:10:00+02:00""".replace("\n", "|").split("|")
@@ -93,7 +97,8 @@ class Lines:
         match draw(st.sampled_from(kinds)):
             case "text":
                 tail = draw(st.sampled_from(["", "", "|cased", "|all", "|neq", "|windash"]))
-                return field + draw(EDGE) + tail, [self.value(draw, texts) for _ in range(draw(st.integers(1, 2)))]
+                values = [self.value(draw, texts) for _ in range(draw(st.integers(1, 2)))]
+                return field + draw(EDGE) + tail, values + draw(st.sampled_from([[], [], MORE]))
             case "number":
                 return field, draw(st.sampled_from([self.number(draw, texts), None, True, False, "22"]))
             case "re":

@@ -35,7 +35,7 @@ def query(tree: Node, fields: DatasetFields) -> Query:
 
     For `ANY_JSON` the columns are lists of text, VARCHAR[], as `record.projected` makes them.
     """
-    bounds = LOGIC.bounds(tree, _Emitter(fields).leaf)
+    bounds = _Emitter(fields).bounds(tree)
     where = bounds.most
     asked = Query(fields.dataset, where.text, dict(where.parameters), where.columns, bounds.is_exact)
     if not fields.dataset:
@@ -51,7 +51,7 @@ def query(tree: Node, fields: DatasetFields) -> Query:
 
 
 def gate(bound: Node, fields: DatasetFields) -> Gate:
-    where = LOGIC.bounds(bound, _Emitter(fields).leaf).most
+    where = _Emitter(fields).bounds(bound).most
     return Gate(where.text, dict(where.parameters), where.columns)
 
 
@@ -66,6 +66,25 @@ class _Emitter:
     def __init__(self, fields: DatasetFields) -> None:
         self._fields = fields
         self._parameter = Parameters()
+
+    def bounds(self, tree: Node) -> Bounds[Sql]:
+        return LOGIC.bounds(tree, self.leaf, self.listed)
+
+    def listed(self, field: str | None, texts: list[str]) -> Bounds[Sql]:
+        """One of many texts. Where they are inside JSON, only whether there is a value."""
+        held = self._parameter(sorted(set(texts)))
+        if not self._fields.dataset:
+            values = column(KEYWORDS if field is None else column_of(field))
+            return Bounds.exact(one_of(values, checks.listed(Sql(checks.ELEMENT), held)))
+        if field is None:
+            return self.keyword(Exists())
+        return LOGIC.some([self.listed_of(source, held) for source in self._fields.sources(field)])
+
+    def listed_of(self, source: Source, held: Sql) -> Bounds[Sql]:
+        if isinstance(source, Path | Entry):
+            return at_most(self.inside(source, Exists()))
+        operand = self.operand(source)
+        return at_most(operand.present) if operand.text is None else Bounds.exact(checks.listed(operand.text, held))
 
     def leaf(self, field: str | None, test: Test) -> Bounds[Sql]:
         if field is None:
