@@ -21,6 +21,8 @@ from siem.schema import Query, SourceObject
 from siem.store import open_store
 from siem.store.contract import LedgerRow, State, Store, StoredReject
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 BAD, BUCKET = "bad-input/", "samples/bucket/"
 ENTRIES = [entry for entry in OBJECTS if entry["path"].startswith((BAD, BUCKET))]

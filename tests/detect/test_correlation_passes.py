@@ -141,6 +141,7 @@ def test_a_chain_alerts_only_at_its_end_and_shows_the_events_below(watching: Wat
     assert told(watch.alert) == ("then", {"user.name": "ann"}, START, START + MINUTE, 4, ("e1", "e2", "e3", "d"))
 
 
+@pytest.mark.slow
 def test_any_order_of_objects_gives_the_same_alerts(watching: Watching) -> None:
     chance = random.Random(7)  # noqa: S311
     objects = [

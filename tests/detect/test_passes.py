@@ -83,6 +83,7 @@ def test_an_event_that_is_stored_at_two_times_is_two_matches_in_any_order(
     assert outcomes[0].count == 2
 
 
+@pytest.mark.slow
 def test_the_order_of_objects_does_not_matter(tmp_path: Path, rules: RuleSet, registry: Registry) -> None:
     """Late objects, objects that join episodes, and objects that share events: each after a pass of its own."""
     objects: dict[str, dict[str, Any]] = {

@@ -180,6 +180,7 @@ class TestText:
 
 
 class TestLimits:
+    @pytest.mark.slow
     def test_a_bomb_ends_as_damaged_in_bounded_memory(self) -> None:
         data = gzip.compress(bytes(200 * MEBI))
         content = Delivered(data, Limits(block_bytes=MEBI))
@@ -193,6 +194,7 @@ class TestLimits:
         assert total == int(len(data) * 500)
         assert peak < 8 * MEBI
 
+    @pytest.mark.slow
     def test_a_bomb_inside_gzip_is_measured_by_what_was_delivered(self) -> None:
         inner = gzip.compress(bytes(200 * MEBI))
         text, damage = read(Delivered(gzip.compress(inner), Limits()))
@@ -209,6 +211,7 @@ class TestLimits:
         assert read(delivered(TEXT, limits)) == (TEXT[:100_000], why)
         assert read(delivered(TEXT[:100_000], limits)) == (TEXT[:100_000], None)
 
+    @pytest.mark.slow
     def test_a_size_in_the_trailer_that_lies_is_not_believed(self) -> None:
         data = gzip.compress(bytes(30 * MEBI))
         text, damage = read(Delivered(data[:-4] + (10).to_bytes(4, "little"), Limits(ratio=10_000)))

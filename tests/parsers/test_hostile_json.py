@@ -152,6 +152,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @sources
 def test_a_cut_costs_what_it_cuts(source: Source) -> None:
     records = [orjson.dumps(source.record(at)) for at in range(3)]

@@ -181,6 +181,7 @@ def test_a_hostile_block_is_read_in_time_that_grows_with_its_size() -> None:
     assert found.ordinals == [50_000]
 
 
+@pytest.mark.slow
 def test_short_lines_that_become_long_documents_come_in_several_blocks() -> None:
     found = outcome(b"srcaddr\n" + b"x\n" * 300_000)
     assert found.ordinals == list(range(300_000))

@@ -141,6 +141,7 @@ def test_a_document_without_records_is_kept() -> None:
     assert framed(written({"Recprds": [record(0), record(1)]})) == (ids(0, 1), [], "a document without Records")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", [b"}", b":,", b'{"eventVersion":', b'{"eventVersion"x},', b"[", b'"', b"[],"], ids=bytes.decode
 )

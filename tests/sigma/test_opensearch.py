@@ -243,6 +243,7 @@ class TestShapes:
 class TestSize:
     """A node refuses a search of more than 1,024 clauses, and expressions that take it too long."""
 
+    @pytest.mark.slow
     def test_many_values_are_few_clauses(self, registry: Registry) -> None:
         fields = registry.parsers["aws.cloudtrail"].fields
         words = [f"word{number}" for number in range(3000)]
@@ -313,6 +314,7 @@ class TestExpressions:
         assert given is not None
         assert (given.text, given.exact) == (text, exact)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("pattern", ["a" * 1001, "a.{14}b", "((a{100}){100}){100}", "(a|b)*a(a|b){14}"])
     def test_that_a_node_would_refuse_are_not_written(self, pattern: str) -> None:
         assert expression(pattern, re.NOFLAG) is None

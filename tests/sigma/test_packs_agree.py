@@ -64,6 +64,7 @@ def text(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(parts, "ROWS", 2)
 
 
+@pytest.mark.slow
 @given(st.lists(case(TRAIL_NAMES.split(), TRAIL), min_size=1, max_size=6))
 @SOME
 @pytest.mark.usefixtures("text")
@@ -76,6 +77,7 @@ def test_on_cloudtrail(registry: Registry, drawn: list[tuple[Node, list[Any]]]) 
     check([tree for tree, _ in drawn], worlds)
 
 
+@pytest.mark.slow
 @given(st.lists(case(FLOW_NAMES.split(), FLOW_LINE), min_size=1, max_size=6))
 @SOME
 @pytest.mark.usefixtures("text")

@@ -23,6 +23,7 @@ def letters(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+@pytest.mark.slow
 def test_every_character_folds_in_duckdb_as_here(letters: duckdb.DuckDBPyConnection) -> None:
     folded = letters.execute("SELECT lower(letter) FROM letters").fetchall()
     assert [row[0] for row in folded] == [fold(letter) for letter in EVERY]
@@ -39,6 +40,7 @@ CLASSES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", CLASSES)
 @pytest.mark.parametrize("flags", [re.NOFLAG, re.I, re.S])
 def test_both_find_the_same_characters(letters: duckdb.DuckDBPyConnection, pattern: str, flags: re.RegexFlag) -> None:

@@ -17,6 +17,8 @@ import workload
 from siem.store.embedded import EmbeddedStore
 from siem.testing.deliveries import TRAIL, found
 
+pytestmark = pytest.mark.slow
+
 KILLED = -9
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["siem.store.embedded", "siem.testing.deliveries"])

@@ -112,6 +112,7 @@ def _fill_the_disk(folder: Path, bytes_: int) -> None:
         raise SystemExit(3) from error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [4_000, 40_000])
 def test_a_full_disk_is_unavailable_and_leaves_nothing(tmp_path: Path, room: int) -> None:
     folder = tmp_path / "store"
