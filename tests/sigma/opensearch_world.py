@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from itertools import count
@@ -18,6 +18,9 @@ from siem.schema.mapping import index
 from siem.sigma import clause, compiled, projected_leaves
 from siem.sigma.record import compact
 from siem.sigma.tree import Node
+
+Found = Mapping[str, Any]
+"""Documents by id."""
 
 
 class Refused(AssertionError):
@@ -74,10 +77,19 @@ class Server:
 
     def search(self, name: str, query: Mapping[str, Any], ids: Sequence[str]) -> dict[str, Any]:
         """The documents of `ids` that a query finds, by id."""
-        within = {"bool": {"filter": [query, {"ids": {"values": list(ids)}}]}}
-        path = f"/{name}/_search?allow_partial_search_results=false"
-        answer = self.call("POST", path, json.dumps({"query": within, "size": max(1, len(ids))}))
-        return {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
+        return self.searches(name, [query], ids)[0]
+
+    def searches(self, name: str, queries: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> list[dict[str, Any]]:
+        """What each of several queries finds, asked in one request."""
+        lines = []
+        for query in queries:
+            within = {"bool": {"filter": [query, {"ids": {"values": list(ids)}}]}}
+            lines += [{"allow_partial_search_results": False}, {"query": within, "size": max(1, len(ids))}]
+        answer = self.call("POST", f"/{name}/_msearch", "".join([json.dumps(line) + "\n" for line in lines]))
+        for query, each in zip(queries, answer["responses"], strict=True):
+            if "error" in each:
+                raise Refused(f"{json.dumps(each)[:600]} for {json.dumps(query)[:600]}")
+        return [{hit["_id"]: hit["_source"] for hit in each["hits"]["hits"]} for each in answer["responses"]]
 
 
 @dataclass(frozen=True)
@@ -102,12 +114,26 @@ class Judged:
 
 def judged(tree: Node, world: World, node: Server) -> Judged:
     """The node's answer beside the predicate's."""
-    given, matches = clause(tree, world.fields), compiled(tree, world.fields)
-    stored = [stored_document(document, given, world.fields) for document in world.documents]
+    return judged_each([tree], world, node)[0]
+
+
+def judged_each(trees: Sequence[Node], world: World, node: Server) -> list[Judged]:
+    """Several conditions over the same documents, which are written once."""
+    clauses = [clause(tree, world.fields) for tree in trees]
+    read = frozenset[str]().union(*[given.fields for given in clauses])
     name = node.index(world.fields)
-    ids = node.put(name, stored)
-    hits = node.search(name, given.query, ids)
-    lane = node.search(name, {"exists": {"field": OVERSIZE}}, ids)
+    ids = node.put(name, [stored_document(document, read, world.fields) for document in world.documents])
+    lane, *found = node.searches(name, [{"exists": {"field": OVERSIZE}}, *[given.query for given in clauses]], ids)
+    return [
+        compared(given, compiled(tree, world.fields), world, ids, hits, lane)
+        for tree, given, hits in zip(trees, clauses, found, strict=True)
+    ]
+
+
+def compared(
+    given: Clause, matches: Callable[[Any], bool], world: World, ids: Sequence[str], hits: Found, lane: Found
+) -> Judged:
+    """What a store would find, who verifies what it has to with the predicate."""
     verified = []
     for row, place in enumerate(ids):
         if place in lane or (place in hits and not given.exact):
@@ -124,9 +150,9 @@ def judged(tree: Node, world: World, node: Server) -> Judged:
     return Judged(predicate, sorted(rows[i] for i in hits), verified, sorted(rows[i] for i in lane), given)
 
 
-def stored_document(document: Any, given: Clause, fields: DatasetFields) -> dict[str, Any]:
+def stored_document(document: Any, read: frozenset[str], fields: DatasetFields) -> dict[str, Any]:
     if not fields.dataset:
-        return projected_leaves(document, given.fields)
+        return projected_leaves(document, read)
     return {**document, **additions(document, fields)}
 
 

@@ -1,9 +1,8 @@
-"""A real OpenSearch node is asked what the predicate is asked. Runs where `SIEM_TEST_OPENSEARCH_URL` names a node."""
+"""A real OpenSearch node is asked what the predicate is asked."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ import pytest
 from examples import examples
 from hypothesis import HealthCheck, event, given
 from hypothesis import strategies as st
-from opensearch_world import Server, judged
+from opensearch_world import Server, judged, judged_each
 from sigma_world import World, cloudtrail
 from test_conformance import CASES, rules_of, world_of
 from test_engines_agree import FIELDS, FLOW_LINE, FLOW_NAMES, RECORD, TRAIL, TRAIL_NAMES, VALUE, case, flow_log
@@ -31,22 +30,20 @@ from siem.sigma.opensearch.characters import every, uppers
 from siem.sigma.regex import compiled
 from siem.sigma.tree import Cidr, Exists, Leaf, Node, Not, Or, Regex, Text, Wild
 
-URL = os.environ.get("SIEM_TEST_OPENSEARCH_URL", "")
-pytestmark = [pytest.mark.skipif(not URL, reason="SIEM_TEST_OPENSEARCH_URL names no node"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
+WITH_EVENTS = [param for param in CASES if "events" in param.values[0]]
 MANY = examples(400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    server = Server(URL)
+def server(opensearch: str) -> Iterator[Server]:
+    server = Server(opensearch)
     yield server
     server.close()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", WITH_EVENTS)
 def test_case(case: dict[str, Any], tmp_path: Path, registry: Registry, server: Server) -> None:
-    if "events" not in case:
-        pytest.skip("no events")
     world, names = world_of(case, registry), list(case["events"])
     for rule in rules_of(case, tmp_path).rules:
         answer = judged(rule.tree, world, server)
@@ -71,11 +68,7 @@ class TestPack:
         return {hit["_id"]: set(hit["matched_queries"]) for hit in hits}
 
     def test_each_finds_what_it_finds_alone(self, tmp_path: Path, registry: Registry, server: Server) -> None:
-        cases = [
-            param.values[0]
-            for param in CASES
-            if param.values[0].get("dataset") == "aws.cloudtrail" and "events" in param.values[0]
-        ]
+        cases = [param.values[0] for param in WITH_EVENTS if param.values[0].get("dataset") == "aws.cloudtrail"]
         fields = registry.parsers["aws.cloudtrail"].fields
         clauses = [clause(rules_of(case, tmp_path).rules[0].tree, fields) for case in cases]
         name, ids = documents(
@@ -233,8 +226,9 @@ def test_networks(registry: Registry, server: Server, texts: list[str], data: st
     fields = registry.parsers["aws.cloudtrail"].fields
     rows = [{"source.ip": address(text), "source.address": text} for text in texts]
     assert all(row["source.ip"] for row in rows)
-    for field in ("source.ip", "source.address"):
-        judged(Leaf(field, Cidr(network)), World(fields, rows), server).check()
+    trees = [Leaf(field, Cidr(network)) for field in ("source.ip", "source.address")]
+    for answer in judged_each(trees, World(fields, rows), server):
+        answer.check()
 
 
 ATOMS = [
@@ -287,7 +281,8 @@ def test_expressions_at_random(
         {"error.message": text, "event.action": text, "aws.cloudtrail": {"requestParameters": {"x": text}}}
         for text in ["", *texts]
     ]
-    for field in ("errorMessage", "eventName", "requestParameters.x"):
-        answer = judged(Leaf(field, Regex(pattern, flags)), World(fields, rows), server)
-        event(f"{field} exact: {answer.clause.exact}, found: {bool(answer.predicate)}")
+    names = ("errorMessage", "eventName", "requestParameters.x")
+    trees = [Leaf(name, Regex(pattern, flags)) for name in names]
+    for name, answer in zip(names, judged_each(trees, World(fields, rows), server), strict=True):
+        event(f"{name} exact: {answer.clause.exact}, found: {bool(answer.predicate)}")
         answer.check()
