@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
-import opensearch as nodes_of_tests
 import pytest
 from opensearch import Node, Nodes, NoNode, asked, given, jars, jdk
 
@@ -52,8 +51,8 @@ def test_a_cluster_answers_after_it_lost_its_manager(cluster: list[Node]) -> Non
 class TestNoNode:
     """Where none can be had, the tests that ask for it fail with a sentence that says what to do."""
 
-    def test_without_a_jdk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(nodes_of_tests, "OLDEST_JAVA", 1000)
+    def test_without_a_jdk(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("opensearch.OLDEST_JAVA", 1000)
         with pytest.raises(NoNode, match=r"no JDK to run one\. Install Maven and a JDK.*SIEM_TEST_OPENSEARCH_URL"):
             jdk()
 
@@ -76,7 +75,7 @@ class TestNoNode:
             given(url)
 
     def test_one_that_failed_is_not_tried_again(self, nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(nodes_of_tests, "OLDEST_JAVA", 1000)
+        monkeypatch.setattr("opensearch.OLDEST_JAVA", 1000)
         with pytest.raises(NoNode, match="no JDK"):
             nodes.shared()
         monkeypatch.undo()
