@@ -15,8 +15,9 @@ from siem.parsing.framing import Broken, Frame
 from siem.parsing.guards import Unacceptable, checked, compact, keys_written, nesting, refuse_duplicates
 from siem.parsing.json_checks import Checks, is_utf8, written
 from siem.parsing.json_heads import Heads
-from siem.parsing.json_keys import Keys
+from siem.parsing.json_keys import Columns, Keys
 from siem.parsing.json_table import Execution
+from siem.parsing.payloads import Views
 from siem.parsing.rows import RowBatch
 from siem.schema import Origin
 
@@ -65,12 +66,14 @@ class Reading:
     def _clear(self) -> None:
         self.bytes = 0  # of the frames that were read since
         self._events: list[Any] = []
+        payloads, copied = self._parser.payloads, self._parser.keys.repeating
+        self._views: Views | None = {key: [] for key in payloads} if set(copied).isdisjoint(payloads) else None
         self._rejects: list[Reject] = []
 
     def parsed(self, damaged: str | None = None) -> Parsed:
         """What was read since the last call."""
         dataset = self._parser.dataset
-        batch = RowBatch(dataset, self._events, self._parser.payloads) if self._events else None
+        batch = RowBatch(dataset, self._events, self._parser.payloads, self._views) if self._events else None
         parsed = Parsed(dataset, batch, self._rejects, damaged=damaged)
         self._clear()
         return parsed
@@ -110,32 +113,34 @@ class Reading:
             return False
         for events_of in (self._by_heads, self._whole) if self._heads is not None else (self._whole,):
             with suppress(Unacceptable):
-                self._add(events_of(texts, window, self._ids(len(texts))), texts)
+                self._add(*events_of(texts, window, self._ids(len(texts))), texts)
                 return True
         return False
 
     def _ids(self, count: int) -> list[str]:
         return self._origin.event_ids(self._ordinal, count)
 
-    def _whole(self, texts: Sequence[bytes], window: bytes, ids: Sequence[str]) -> list[Any]:
-        """Events of records. Raises Unacceptable as `Checks.columns`."""
-        return self._events_of(self._parser.execution.fields(self._checks.columns(texts, window)), texts, ids)
+    def _whole(self, texts: Sequence[bytes], window: bytes, ids: Sequence[str]) -> tuple[list[Any], Columns]:
+        """Events of records, and the columns that they are made of. Raises Unacceptable as `Checks.columns`."""
+        columns = self._checks.columns(texts, window)
+        return self._events_of(self._parser.execution.fields(columns), texts, ids), columns
 
-    def _by_heads(self, texts: Sequence[bytes], window: bytes, ids: Sequence[str]) -> list[Any]:
-        """The same where beginnings repeat: those that are known are not looked at again."""
+    def _by_heads(self, texts: Sequence[bytes], window: bytes, ids: Sequence[str]) -> tuple[list[Any], Columns | None]:
+        """The same where beginnings repeat: those that are known are not looked at again, and give no columns."""
         assert self._heads is not None  # noqa: S101
         places, heads, rests = self._heads.cut(texts)
         if not places:
             return self._whole(texts, window, ids)
         fields = self._heads.fields(heads, rests)
         if len(places) == len(texts):
-            return self._events_of(fields, texts, ids)
+            return self._events_of(fields, texts, ids), None
         known, of = set(places), texts.__getitem__
         events = dict(zip(places, self._events_of(fields, map(of, places), map(ids.__getitem__, places)), strict=True))
         others = [place for place in range(len(texts)) if place not in known]
         whole = [texts[place] for place in others]
-        events |= zip(others, self._whole(whole, joined(whole), [ids[place] for place in others]), strict=True)
-        return [events[place] for place in range(len(texts))]
+        made, _ = self._whole(whole, joined(whole), [ids[place] for place in others])
+        events |= zip(others, made, strict=True)
+        return [events[place] for place in range(len(texts))], None
 
     def _events_of(self, fields: dict[str, Iterable[Any]], texts: Iterable[bytes], ids: Iterable[str]) -> list[Any]:
         if own := fields.get("event_id"):
@@ -158,7 +163,7 @@ class Reading:
         parts, keys = _parts.decode(sound), self._parser.keys
         columns = keys.lenient(parts)
         columns |= {name: written(columns[name]) for name in keys.repeating}
-        self._add(self._events_of(self._parser.execution.fields(columns), [sound], self._ids(1)), [text])
+        self._add(self._events_of(self._parser.execution.fields(columns), [sound], self._ids(1)), None, [text])
         self._parser.learn(parts)
 
     def _sound(self, text: bytes) -> bytes:
@@ -183,14 +188,20 @@ class Reading:
             refuse_duplicates(text)
         return text
 
-    def _add(self, events: list[Any], texts: list[bytes]) -> None:
-        """The events of texts; a reject where one has no time."""
+    def _add(self, events: list[Any], columns: Columns | None, texts: list[bytes]) -> None:
+        """The events of texts; a reject where one has no time. columns: views of the texts, where all are such."""
         timeless = [at for at, event in enumerate(events) if event.timestamp is None]
         if timeless:
             first = self._ordinal
             self._rejects += [Reject.of(first + at, "no time that can be read", texts[at]) for at in timeless]
             events = [event for event in events if event.timestamp is not None]
+            columns = None
         self._events += events
+        if columns is None:
+            self._views = None
+        elif self._views is not None:
+            for key, values in self._views.items():
+                values += columns[key]
         self._ordinal += len(texts)
         self.bytes += sum(map(len, texts))
 

@@ -18,13 +18,12 @@ from msgspec.structs import astuple
 
 Places: TypeAlias = npt.NDArray[np.int64]
 
+Views: TypeAlias = dict[str, list[msgspec.Raw | None]]
+"""By key of a payload, for each record a view of its value within the record."""
 
-def cut_out(records: Sequence[msgspec.Raw], keys: Sequence[str]) -> tuple[dict[str, pa.StringArray], pa.StringArray]:
-    """Columns of the payloads that some record has (null and absent are the same), and the records without them.
 
-    keys: of the payloads, at the top of the records, each at most once.
-    """
-    payloads = views(records, keys)
+def cut_out(records: Sequence[msgspec.Raw], payloads: Views) -> tuple[dict[str, pa.StringArray], pa.StringArray]:
+    """Columns of the payloads that some record has (null and absent are the same), and the records without them."""
     text = b"".join(records)
     ends = np.cumsum([len(record) for record in records])
     starts = np.concatenate(([0], ends[:-1]))
@@ -37,14 +36,14 @@ def cut_out(records: Sequence[msgspec.Raw], keys: Sequence[str]) -> tuple[dict[s
     return _columns(text, starts, ends, list(found), begins, lengths)
 
 
-def views(records: Sequence[msgspec.Raw], keys: Sequence[str]) -> dict[str, Sequence[msgspec.Raw | None]]:
-    """By key, for each record a view of its value within the record."""
+def views(records: Sequence[msgspec.Raw], keys: Sequence[str]) -> Views:
+    """The payloads of these keys, which stand at the top of the records, each at most once."""
     attributes = {f"key{number}": key for number, key in enumerate(keys)}
     kind = msgspec.defstruct(
         "Payloads", [(name, msgspec.Raw, None) for name in attributes], rename=attributes, gc=False
     )
     rows = map(astuple, map(msgspec.json.Decoder(kind).decode, records))
-    return dict(zip(keys, zip(*rows, strict=True), strict=True))
+    return dict(zip(keys, map(list, zip(*rows, strict=True)), strict=True))
 
 
 def addresses(values: Iterable[msgspec.Raw | None]) -> Places:

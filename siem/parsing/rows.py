@@ -12,7 +12,7 @@ import pyarrow as pa
 from msgspec.structs import astuple
 
 from siem.parsing.batch import Documents
-from siem.parsing.payloads import cut_out
+from siem.parsing.payloads import Views, cut_out, views
 from siem.schema import BY_NAME, Kind, arrow_type, decoded
 
 ENCODED = 128
@@ -24,11 +24,15 @@ joined = b"".join  # half the time of bytes(record)
 
 @dataclass(frozen=True)
 class RowBatch:
-    """Events (Structs of `event_type`), and the keys of open payloads, each of which gets a column of its own."""
+    """Events (Structs of `event_type`), and the keys of open payloads, each of which gets a column of its own.
+
+    views: these payloads, if they are at hand.
+    """
 
     dataset: str
     events: Sequence[Any]
     payloads: Sequence[str]
+    views: Views | None = None
 
     def __len__(self) -> int:
         return len(self.events)
@@ -48,7 +52,8 @@ class RowBatch:
             if field is not None and values.count(None) < len(values):
                 column = pa.array(values, pa.string() if field.kind is Kind.DATE else arrow_type(field.name))
                 columns[field.name] = column.cast(arrow_type(field.name)) if field.kind is Kind.DATE else column
-        payloads, rest = cut_out([event.record for event in self.events], self.payloads)
+        records = [event.record for event in self.events]
+        payloads, rest = cut_out(records, views(records, self.payloads) if self.views is None else self.views)
         columns |= {f"{self.dataset}.{key}": column for key, column in payloads.items()}
         columns[self.dataset] = rest
         return pa.table(columns)
