@@ -19,7 +19,7 @@ import orjson
 SEEN_BYTES, SEEN_VALUES = 2048, 16_384
 """Longer values are not remembered, and no more than so many: 32 MiB at most."""
 
-FEW = 8
+FEW = 16
 """Values whose brackets are counted together: as many as have fewer than the levels that a record may have (64)."""
 
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)

@@ -91,7 +91,9 @@ class Level:
         count = 0
         for (path, level, width), values in zip(self._plan, zip(*map(astuple, rows), strict=True), strict=True):
             column: Column = values
-            if absent := values.count(ABSENT):
+            if (absent := values.count(ABSENT)) == len(values):
+                column = (None,) * absent
+            elif absent:
                 column = [None if value is ABSENT else value for value in values]
             count += len(values) - absent
             if level is not None:
