@@ -15,7 +15,7 @@ from siem.detect.correlating import Correlator
 from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Batch, Documents
-from siem.parsing.guards import nesting
+from siem.parsing.guards import is_deeper
 from siem.schema import DatasetFields, decoded
 from siem.sigma import Dispatch, Reader, Rule, RuleSet, compiled, fields_read, projected, query, time_of
 from siem.store.embedded.engine import Engine
@@ -210,7 +210,7 @@ def any_json(file: str, number: int, line: bytes, depth: int) -> Record:
         ContentError: the line is none, or nested deeper than rules can follow.
     """
     try:
-        if line.count(b"{") + line.count(b"[") > depth and nesting(line) > depth:
+        if is_deeper(line, depth):
             raise ContentError(f"nested deeper than {depth} levels (limits.depth)", file, number)
         return Record(f"{file}:{number}", decoded(line))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

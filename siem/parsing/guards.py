@@ -129,6 +129,11 @@ def brackets(text: bytes) -> int:
     return text.count(b"{") + text.count(b"[")
 
 
+def is_deeper(text: bytes, depth: int) -> bool:
+    """Nested deeper than so many levels."""
+    return brackets(text) > depth and nesting(text) > depth
+
+
 def refuse_deep(values: Iterable[bytes | msgspec.Raw], depth: int) -> None:
     """Nothing but what it raises.
 
@@ -136,7 +141,7 @@ def refuse_deep(values: Iterable[bytes | msgspec.Raw], depth: int) -> None:
         Unacceptable: a value is nested deeper.
     """
     for text in map(bytes, values):
-        if brackets(text) > depth and nesting(text) > depth:
+        if is_deeper(text, depth):
             raise Unacceptable(f"nested deeper than {depth} levels")
 
 

@@ -12,7 +12,7 @@ import msgspec
 from siem.config import Limits
 from siem.parsing.batch import Parsed, Reject, text_of
 from siem.parsing.framing import Broken, Frame
-from siem.parsing.guards import Unacceptable, checked, compact, keys_written, nesting, refuse_duplicates
+from siem.parsing.guards import Unacceptable, checked, compact, keys_written, refuse_deep, refuse_duplicates
 from siem.parsing.json_checks import Checks, is_utf8, written
 from siem.parsing.json_heads import Heads
 from siem.parsing.json_keys import Columns, Keys
@@ -177,8 +177,7 @@ class Reading:
         text.decode()
         if not text.startswith(b"{"):
             raise Unacceptable("not an object")
-        if text.count(b"{") + text.count(b"[") > self._depth and nesting(text) > self._depth + 1:
-            raise Unacceptable(f"nested deeper than {self._depth + 1} levels")
+        refuse_deep([text], self._depth + 1)
         text = compact(text)
         try:
             parts = _parts.decode(text)

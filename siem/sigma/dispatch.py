@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 
@@ -31,7 +32,6 @@ class Dispatch:
     def __init__(self, rules: Iterable[Rule], fields: DatasetFields) -> None:
         self._rules = [(rule, condition(cheapest_first(rule.tree, fields))) for rule in rules]
         self._reader = Reader(fields)
-        self._sieves = [Sieve.of(rule.tree, self._reader) for rule, _ in self._rules]
         self._by_text: dict[str, _ByText] = {}
         self._everywhere: list[int] = []  # places of rules that require no text
         needed = [required(rule.tree) for rule, _ in self._rules]
@@ -48,6 +48,11 @@ class Dispatch:
         """Columns before paths; then the field whose texts the fewest rules name: a call, rather than its service."""
         into_records = columns_that_are(name, self._reader.fields) is None
         return into_records and bool(self._reader.fields.dataset), sum([common[name, text] for text in texts])
+
+    @cached_property
+    def _sieves(self) -> list[Sieve]:
+        """By place; lines of any JSON need none."""
+        return [Sieve.of(rule.tree, self._reader) for rule, _ in self._rules]
 
     def matching(self, document: Document) -> list[Rule]:
         """The rules that the document satisfies, in the order in which they were given."""

@@ -6,7 +6,8 @@ A gate lets too much through, never too little; the condition itself decides the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Kind, Path, fold
 from siem.sigma.predicate import literal
@@ -14,6 +15,8 @@ from siem.sigma.tree import And, FieldRef, Leaf, Node, Not, Or, Text
 
 Required = Mapping[str, frozenset[str]]
 """For each of these fields: folded texts, one of which it must have for the rule to match."""
+
+Piece = TypeVar("Piece", str, bytes)
 
 TRUE, FALSE = And(()), Or(())
 
@@ -150,31 +153,32 @@ def needles(node: Node, fields: DatasetFields) -> frozenset[bytes] | None:
 
     They are the last keys of paths that have to be there.
     """
-    match node:
-        case Leaf(str(field)):
-            return _key(field, fields)
-        case And(items):
-            known = [found for item in items if (found := needles(item, fields)) is not None]
-            return max(known, key=lambda found: min(map(len, found))) if known else None
-        case Or(items) if items:
-            every = [needles(item, fields) for item in items]
-            known = [found for found in every if found is not None]
-            return frozenset().union(*known) if len(known) == len(every) else None
-    return None
+    return _one_of(node, lambda leaf: _key(leaf.field, fields) if leaf.field is not None else None)
 
 
 def literals(node: Node, fields: DatasetFields) -> frozenset[str] | None:
     """Folded ASCII texts of which the record's JSON has one in some case, unless it has `\\u` or letters beyond ASCII,
     where the condition holds; None: nothing is known."""
+
+    def longest(leaf: Leaf) -> frozenset[str] | None:
+        if leaf.field is None or not isinstance(leaf.test, Text) or not _is_inside(leaf.field, fields):
+            return None
+        runs = [run for part in leaf.test.parts if isinstance(part, str) for run in RUNS.findall(part)]
+        return frozenset((fold(max(runs, key=len)),)) if runs else None
+
+    return _one_of(node, longest)
+
+
+def _one_of(node: Node, needed: Callable[[Leaf], frozenset[Piece] | None]) -> frozenset[Piece] | None:
+    """Pieces of which one has to be there, given those of leaves: of several such sets that of the longest pieces."""
     match node:
-        case Leaf(str(field), Text(parts)) if _is_inside(field, fields):
-            runs = [run for part in parts if isinstance(part, str) for run in RUNS.findall(part)]
-            return frozenset((fold(max(runs, key=len)),)) if runs else None
+        case Leaf():
+            return needed(node)
         case And(items):
-            known = [found for item in items if (found := literals(item, fields)) is not None]
+            known = [found for item in items if (found := _one_of(item, needed)) is not None]
             return max(known, key=lambda found: min(map(len, found))) if known else None
         case Or(items) if items:
-            every = [literals(item, fields) for item in items]
+            every = [_one_of(item, needed) for item in items]
             known = [found for found in every if found is not None]
             return frozenset().union(*known) if len(known) == len(every) else None
     return None
