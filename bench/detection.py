@@ -87,7 +87,7 @@ def passed(over: Stored, asked: Sequence[Rule]) -> int:
 
     wanted = frozenset[str]().union(*[group_columns(rule) for rule in asked])
     with closing(open_store(over.folder / "store")) as store:
-        for _ in Packs(over.sources.fields[DATASET]).found(store, asked, Span(), wanted, erred):
+        for _ in Packs(over.sources.fields[DATASET], store.dialect).found(store, asked, Span(), wanted, erred):
             pass
     return OBJECTS * RECORDS
 

@@ -5,6 +5,7 @@ SiemError
 ├── ContentError       a parser, rule or list is wrong; names file and line          exit 3
 ├── ConfigError        a setting is wrong; names the setting                         exit 3
 ├── Unavailable        a dependency is down: try again later, nothing was changed    exit 4
+├── Refused            the store will not take a request, however often it is tried     exit 4
 ├── Denied             an object may not be read, however often it is tried
 ├── Gone               an object does not exist any more
 └── Damaged            an object ends or breaks before its end; what came before it is good
@@ -46,6 +47,16 @@ class Unavailable(SiemError):
     """A dependency (store, bucket, queue) is down. Nothing was committed; try again later."""
 
     exit_code = 4
+
+
+class Refused(SiemError):
+    """The store will not take a request, however often it is tried: `status`, `kind` and `reason` are its answer's."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, status: int = 0, kind: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.status, self.kind, self.reason = status, kind, reason
 
 
 class Denied(SiemError):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from siem.errors import ContentError
-from siem.schema import DatasetFields, Query
-from siem.sigma import Condition, Reader, Rule, View, condition, query
+from siem.schema import DatasetFields, Dialect, Question
+from siem.sigma import Condition, Reader, Rule, View, clause, condition, query
+from siem.sigma.tree import Node
 from siem.store.contract import Hit, Store
 
 TOGETHER = 500
 """Rules of one search."""
+
+EMITTERS: Mapping[Dialect, Callable[[Node, DatasetFields], Question]] = {
+    Dialect.DUCKDB: query,
+    Dialect.OPENSEARCH: clause,
+}
 
 Erred = Callable[[Rule, ContentError], None]
 """Told of a rule that could not be run: what it found in this search does not count."""
@@ -36,11 +42,11 @@ class Found:
 
 
 class Packs:
-    """The rules of a dataset, made ready once."""
+    """The rules of a dataset, made ready once for stores of a dialect."""
 
-    def __init__(self, fields: DatasetFields) -> None:
-        self._fields, self._reader = fields, Reader(fields)
-        self._ready: dict[str, tuple[Query, Condition]] = {}
+    def __init__(self, fields: DatasetFields, dialect: Dialect) -> None:
+        self._fields, self._reader, self._emit = fields, Reader(fields), EMITTERS[dialect]
+        self._ready: dict[str, tuple[Question, Condition]] = {}
 
     def found(
         self, store: Store, rules: Sequence[Rule], span: Span, columns: Collection[str], erred: Erred
@@ -61,13 +67,13 @@ class Packs:
         )
         for hit in found:
             view = View(self._reader, hit.document or {})
-            matching = [rules[place] for place in hit.matched if ready[place][0].exact or ready[place][1](view)]
+            matching = [rules[place] for place in hit.matched if place not in hit.unsure or ready[place][1](view)]
             if matching:
                 yield Found(hit, matching)
 
-    def _of(self, rule: Rule) -> tuple[Query, Condition]:
+    def _of(self, rule: Rule) -> tuple[Question, Condition]:
         if rule.key not in self._ready:
-            self._ready[rule.key] = (query(rule.tree, self._fields), condition(rule.tree))
+            self._ready[rule.key] = (self._emit(rule.tree, self._fields), condition(rule.tree))
         return self._ready[rule.key]
 
 

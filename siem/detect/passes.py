@@ -96,7 +96,7 @@ def hits(
     """
     for dataset, fields in sources.fields.items():
         mine = sources.rules_for(dataset, rules)
-        yield from Packs(fields).found(store, mine, span, columns[dataset], erred)
+        yield from Packs(fields, store.dialect).found(store, mine, span, columns[dataset], erred)
 
 
 class _Pass:
@@ -110,7 +110,7 @@ class _Pass:
         self._store, self._sources, self._withheld = store, sources, rules.withheld
         self._rules = {rule.key: rule for rule in rules.rules}
         self._judgement = Judgement(rules, sources)
-        self._packs = {dataset: Packs(fields) for dataset, fields in sources.fields.items()}
+        self._packs = {dataset: Packs(fields, store.dialect) for dataset, fields in sources.fields.items()}
         self.done = Passed(left_out=self._judgement.left_out)
 
     def advance(self, dataset: str, everything: bool) -> Iterator[None]:

@@ -6,7 +6,7 @@ from siem.schema.folding import fold
 from siem.schema.leaves import LEAVES, OVERSIZE, additions
 from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
-from siem.schema.query import Clause, Gate, Query
+from siem.schema.query import Clause, Dialect, Gate, Query, Question
 from siem.schema.resolve import (
     ANY_JSON,
     Alias,
@@ -34,6 +34,7 @@ __all__ = [
     "Column",
     "DatasetFields",
     "Derived",
+    "Dialect",
     "Entry",
     "Extension",
     "Field",
@@ -44,6 +45,7 @@ __all__ = [
     "Origin",
     "Path",
     "Query",
+    "Question",
     "Source",
     "SourceObject",
     "Written",

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+
+class Dialect(StrEnum):
+    """What a store is asked in: `Query` or `Clause`."""
+
+    DUCKDB = "duckdb"
+    OPENSEARCH = "opensearch"
 
 
 @dataclass(frozen=True)
@@ -70,3 +78,7 @@ class Clause:
     fields: frozenset[str] = frozenset()
     exact: bool = True
     size: int = 1
+
+
+Question: TypeAlias = Query | Clause
+"""A condition in the dialect of some store."""

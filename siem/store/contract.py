@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from siem.errors import ContentError
 from siem.parsing.batch import Parsed, Reject
-from siem.schema import Query, SourceObject
+from siem.schema import Dialect, Question, SourceObject
 
 
 class State(StrEnum):
@@ -86,6 +86,7 @@ class Hit:
     document: as `Batch.ndjson()` has it, read by `schema.decoded`, or what was asked for of it; None where the queries
     are exact and nobody asked.
     matched: which queries of the pack found it, in order.
+    unsure: those of them that may have found too much: the predicate has to judge the document.
     """
 
     event_id: str
@@ -94,6 +95,7 @@ class Hit:
     object: str
     document: Mapping[str, Any] | None = None
     matched: tuple[int, ...] = (0,)
+    unsure: tuple[int, ...] = ()
 
 
 def raised(place: int, error: ContentError) -> None:
@@ -235,6 +237,11 @@ class Writing(Protocol):
 class Store(Protocol):
     """Events, the ledger, and everything that must outlive a process."""
 
+    @property
+    def dialect(self) -> Dialect:
+        """What `search` is asked in."""
+        ...
+
     def ledger(self, objects: Iterable[str] | None = None) -> dict[str, LedgerRow]:
         """Rows by object id, of these objects or of all."""
         ...
@@ -279,7 +286,7 @@ class Store(Protocol):
 
     def search(
         self,
-        queries: Sequence[Query],
+        queries: Sequence[Question],
         objects: Sequence[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -291,7 +298,7 @@ class Store(Protocol):
         in order of time and id; each event once, with the queries that found it.
 
         documents, columns: whole documents, or at least these columns of them (JSON text by its column's name), come
-        with every hit. What the predicate of an inexact query reads comes in any case with the hits that it finds.
+        with every hit. What the predicate reads comes in any case with hits that a query is unsure of.
 
         erred: told of queries that cannot be run over these events, at any time before the iteration ends. What they
         found earlier does not count; the other queries are not disturbed.

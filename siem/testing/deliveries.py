@@ -9,7 +9,7 @@ from typing import Any
 
 from siem import schema
 from siem.parsing.batch import Batch, Parsed, Reject, text_of
-from siem.schema import Query, SourceObject
+from siem.schema import Clause, Dialect, Query, Question, SourceObject
 from siem.store.contract import Alert, Delivery, Hit, LedgerRow, Signal, State, Store
 from siem.testing.batches import Document, DocumentBatch
 
@@ -92,12 +92,29 @@ def as_it_stands(rule: str, signals: Sequence[Signal], standing: Sequence[Alert]
     return standing
 
 
-def every(dataset: str) -> Query:
-    return Query(dataset, "TRUE")
+def every(store: Store, dataset: str = TRAIL) -> Question:
+    """Finds every event."""
+    if store.dialect is Dialect.DUCKDB:
+        return Query(dataset, "TRUE")
+    return Clause(dataset, {"match_all": {}})
+
+
+def nothing(store: Store, dataset: str = TRAIL) -> Question:
+    """Finds no event."""
+    if store.dialect is Dialect.DUCKDB:
+        return Query(dataset, "FALSE")
+    return Clause(dataset, {"match_none": {}})
+
+
+def broken(store: Store, dataset: str = TRAIL) -> Question:
+    """Cannot be run."""
+    if store.dialect is Dialect.DUCKDB:
+        return Query(dataset, "this is (no condition")
+    return Clause(dataset, {"regexp": {"event.action": {"value": "(no expression"}}})
 
 
 def found(store: Store, dataset: str, **limits: Any) -> list[Hit]:
-    return list(store.search([every(dataset)], **limits))
+    return list(store.search([every(store, dataset)], **limits))
 
 
 def ids(store: Store, dataset: str = TRAIL, **limits: Any) -> list[str]:

@@ -291,7 +291,7 @@ class StoreContract(JudgingContract, SearchingContract):
         )
         put(store, (one, Parsed(TRAIL, a)))
         put(store, (two, Parsed(TRAIL, b)))
-        hits = list(store.search([replace(every(TRAIL), exact=exact)], documents=asked))
+        hits = list(store.search([replace(every(store), exact=exact)], documents=asked))
         assert [hit.document for hit in sorted(hits, key=lambda hit: hit.event_id)] == decoded(a) + decoded(b)
 
     def test_documents_of_delimited_logs_are_what_was_written(self, store: Store) -> None:

@@ -43,7 +43,8 @@ def check(trees: Sequence[Node], worlds: Sequence[World]) -> None:
         for number, world in enumerate(worlds):
             put(store, (delivery(str(number)), [Parsed(fields.dataset, batch) for batch in world.batches]))
         errors: list[ContentError] = []
-        found = Packs(fields).found(store, rules(trees), Span(), NO_COLUMNS, lambda rule, error: errors.append(error))
+        packs = Packs(fields, store.dialect)
+        found = packs.found(store, rules(trees), Span(), NO_COLUMNS, lambda rule, error: errors.append(error))
         answer = sorted((rule.key, one.hit.event_id) for one in found for rule in one.rules)
         store.close()
     assert not errors

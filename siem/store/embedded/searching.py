@@ -116,25 +116,25 @@ class Searching:
     def _of(self, page: pa.Table, failed: Collection[int]) -> Iterator[Hit]:
         keys = zip(*[page[name].to_pylist() for name in ("time", "id", "object")], strict=True)
         matched = [tuple([place for place in each if place not in failed]) for each in page["matched"].to_pylist()]
-        held = self._documents(page["file"].to_numpy(), page["row"].to_numpy(), matched)
-        for (time, id_, object_), places, document in zip(keys, matched, held, strict=True):
+        unsure = [tuple([place for place in each if not self._asked.queries[place].exact]) for each in matched]
+        held = self._documents(page["file"].to_numpy(), page["row"].to_numpy(), unsure)
+        for (time, id_, object_), places, doubts, document in zip(keys, matched, unsure, held, strict=True):
             if places:
-                yield Hit(id_, from_micros(time), self._asked.dataset, object_, document, places)
+                yield Hit(id_, from_micros(time), self._asked.dataset, object_, document, places, doubts)
 
     def _documents(
-        self, files: np.ndarray, rows: np.ndarray, matched: Sequence[tuple[int, ...]]
+        self, files: np.ndarray, rows: np.ndarray, unsure: Sequence[tuple[int, ...]]
     ) -> list[Document | None]:
         """Of each place in a file what is needed; each column is read once, and only where it is needed."""
-        queries = self._asked.queries
-        inexact = [frozenset([place for place in places if not queries[place].exact]) for places in matched]
+        inexact = [frozenset(places) for places in unsure]
         if not self._asked.documents and not self._asked.columns and not any(inexact):
-            return [None] * len(matched)
+            return [None] * len(unsure)
         needs = {places: self._needed(places) for places in set(inexact)}
         whole = np.array([needs[places] is None for places in inexact])
         short, long = self._split([need for need in needs.values() if need is not None])
         reading: list[tuple[np.ndarray, set[str] | None]] = [(~whole, short), (whole, None)]
         reading += [(np.array([name in (needs[places] or ()) for places in inexact]), {name}) for name in long]
-        held: list[Any] = [{} for _ in matched]
+        held: list[Any] = [{} for _ in unsure]
         for file in np.flatnonzero(np.bincount(files)).tolist():
             for mask, columns in reading:
                 at = np.flatnonzero((files == file) & mask)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from siem.errors import ContentError
 from siem.parsing.batch import Parsed
-from siem.schema import Query
+from siem.schema import Dialect, Query, Question
 from siem.store.contract import (
     Alert,
     DatasetStats,
@@ -75,6 +75,10 @@ class EmbeddedStore:
     def _engine(self) -> Engine:
         return Engine(self.folder, self._memory, self._threads)
 
+    @property
+    def dialect(self) -> Dialect:
+        return Dialect.DUCKDB
+
     def ledger(self, objects: Iterable[str] | None = None) -> dict[str, LedgerRow]:
         with self._reading() as connection:
             return rows(connection, objects)
@@ -128,7 +132,7 @@ class EmbeddedStore:
 
     def search(
         self,
-        queries: Sequence[Query],
+        queries: Sequence[Question],
         objects: Sequence[str] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
@@ -138,7 +142,8 @@ class EmbeddedStore:
     ) -> Iterator[Hit]:
         if not queries:
             return
-        asked = Asked(queries, objects, since, until, documents, columns)
+        asked = Asked([one for one in queries if isinstance(one, Query)], objects, since, until, documents, columns)
+        assert len(asked.queries) == len(queries), "a store is asked in its own dialect"  # noqa: S101
         with self._reading() as connection:
             where = readable(connection, asked.dataset, objects, since, until)
         if where.files:

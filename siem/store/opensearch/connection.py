@@ -1,0 +1,112 @@
+"""Requests to a cluster: one way to ask, and errors of this house."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import stamina
+from opensearchpy import ConnectionError as Unconnected
+from opensearchpy import OpenSearch, SerializationError, TransportError
+
+from siem.errors import ConfigError, Refused, Unavailable
+from siem.schema import decoded
+from siem.store.opensearch.trouble import cause, passes
+
+LONGEST_WAIT = 5.0
+"""Seconds between attempts, at most; they begin at a tenth, and have jitter."""
+
+NO_ACCESS = {
+    401: "the store does not know this user, or the password is wrong",
+    403: "this user may not do that",
+}
+
+
+class Json:
+    """How bodies are written and read. Numbers of records keep the text in which they were written."""
+
+    mimetype = "application/json"
+
+    def dumps(self, data: Any) -> Any:
+        return data if isinstance(data, (bytes, str)) else orjson.dumps(data)
+
+    def loads(self, text: Any, mimetype: str | None = None) -> Any:
+        return decoded(text)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status and body, where a caller wants to know."""
+
+    status: int
+    body: Any
+
+
+class Connection:
+    """A cluster. patience: seconds that a request is repeated while the cluster is away or has too much to do.
+
+    Raises, from every request:
+        Unavailable: it was repeated as long as that. It may have been carried out.
+        Refused: the cluster will not do it, however often it is asked.
+        ConfigError: it does not know us, or does not let us.
+    """
+
+    def __init__(self, client: OpenSearch, name: str, patience: float = 60.0) -> None:
+        """name: how people know the cluster, without secrets."""
+        self._client, self.name, self.patience = client, name, patience
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | bytes | None = None,
+        also: Collection[int] = (),
+        patience: float | None = None,
+        **params: Any,
+    ) -> Any:
+        """The body of the answer; with statuses in `also` an `Answer`, these among those that are none of errors."""
+        within = self.patience if patience is None else patience
+        if not within:
+            return self._asked(method, path, body, also, params)
+        for attempt in stamina.retry_context(on=Unavailable, attempts=None, timeout=within, wait_max=LONGEST_WAIT):
+            with attempt:
+                return self._asked(method, path, body, also, params)
+        raise AssertionError("an attempt returns or raises")
+
+    def _asked(
+        self, method: str, path: str, body: Mapping[str, Any] | bytes | None, also: Collection[int], params: Any
+    ) -> Any:
+        try:
+            answer = self._client.transport.perform_request(method, path, params=params, body=body)
+        except Unconnected as error:  # also: it answered too late
+            raise Unavailable(f"store {self.name}: no answer ({_said(error)}); is it running?") from error
+        except SerializationError as error:
+            raise Unavailable(f"store {self.name}: an answer broke off") from error
+        except TransportError as error:
+            if error.status_code in also:
+                return Answer(int(error.status_code), error.info)
+            raise self._meant(method, path, error) from error
+        return Answer(200, answer) if also else answer
+
+    def _meant(self, method: str, path: str, error: TransportError) -> Exception:
+        status = int(error.status_code)
+        kind, reason = cause(error.info)
+        if passes(status, kind):
+            return Unavailable(f"store {self.name}: {reason or kind or status}")
+        if status in NO_ACCESS:
+            return ConfigError(f"store {self.name}: {NO_ACCESS[status]} ({method} {path})")
+        return Refused(f"store {self.name}: {method} {path}: {status} {kind}: {reason}", status, kind, reason)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _said(error: Unconnected) -> str:
+    return type(error.info).__name__ if isinstance(error.info, Exception) else str(error.error)
+
+
+logging.getLogger("opensearch").addHandler(logging.NullHandler())
+"""Failures are told of by exceptions; the library's own log repeats whole requests."""

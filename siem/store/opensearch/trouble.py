@@ -1,0 +1,30 @@
+"""What a failed request means: try again later, never, or ask a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TRANSIENT = frozenset((429, 502, 503, 504))
+"""Too much at once, or somebody on the way is away."""
+
+BLOCKS = frozenset(("cluster_block_exception", "index_create_block_exception"))
+"""A full disk, or an index that is being worked on: they pass, whatever their status says."""
+
+
+def passes(status: int, kind: str) -> bool:
+    """Trying again can help."""
+    return status in TRANSIENT or kind in BLOCKS
+
+
+def cause(body: Any) -> tuple[str, str]:
+    """Type and reason of an error as OpenSearch answers it; of several shards' the first."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return "", str(error)
+    roots = error.get("root_cause") or [error]
+    deepest = roots[0]
+    for failed in error.get("failed_shards", ()):
+        deepest = failed.get("reason", deepest)
+    inner = deepest.get("caused_by", {})
+    kind, reason = deepest.get("type", ""), deepest.get("reason", "")
+    return str(kind), f"{reason}: {inner['reason']}" if inner.get("reason") else str(reason)
