@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from siem.parsing.batch import text_of
 from siem.schema import ORDER, decoded
-from siem.store.embedded.times import from_micros
+from siem.store.times import from_micros
 
 Document = dict[str, Any]
 

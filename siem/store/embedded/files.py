@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from siem.store.embedded.objects import EventFile
-from siem.store.embedded.times import DAY, EPOCH
+from siem.store.times import DAY, EPOCH
 
 EVENTS, ASIDE = "events", "tmp"
 ROW_GROUP, ROW_GROUP_BYTES = 65_536, 8 << 20

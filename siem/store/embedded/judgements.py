@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from siem.schema import fold
 from siem.store.contract import MERGED, Again, Alert, Judged, Settle, Signal
 from siem.store.embedded.objects import THESE
-from siem.store.embedded.times import from_micros, micros
+from siem.store.times import from_micros, micros
 
 SIGNAL = 'rule_id, event_id, timestamp, object, dataset, fingerprint, grouping, about, part, matched, "values"'
 ALERT = "id, rule_id, title, level, tags, grouping, about, first, last, count, events, state, merged_into"

@@ -11,7 +11,7 @@ from typing import Any
 
 from siem.store.contract import DatasetStats, LedgerRow, Pending, State
 from siem.store.embedded.ledger import as_bytes
-from siem.store.embedded.times import from_micros_or_none, micros, micros_or_none
+from siem.store.times import from_micros_or_none, micros, micros_or_none
 
 COLUMNS = (
     "object, bucket, key, version, sha256, bytes, state, dataset, records, events, rejects, skipped, duplicates,"
@@ -19,11 +19,6 @@ COLUMNS = (
 )
 THESE = "(SELECT value FROM json_each(?))"
 NEXT_TURN = "(SELECT coalesce(max(turn), 0) + 1 FROM objects)"
-
-LASTING = frozenset((State.COMMITTED, State.DAMAGED, State.EXPIRED))
-"""States that stand. Any other (denied, failed, …) gives way to a later commit that has the object's content."""
-
-WITH_EVENTS = frozenset((State.COMMITTED, State.DAMAGED))
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import Workplace
 from siem.store.embedded.ledger import immediate
 from siem.store.embedded.settling import Aim, Overtaken, Piece, Settling
-from siem.store.embedded.times import micros
 from siem.store.embedded.writing import tidy
+from siem.store.times import micros
 
 
 @dataclass(frozen=True)

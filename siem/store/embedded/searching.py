@@ -20,7 +20,7 @@ from siem.store.embedded.files import rows_at
 from siem.store.embedded.objects import Readable
 from siem.store.embedded.packs import Pack, Pairs
 from siem.store.embedded.parts import Part, parts
-from siem.store.embedded.times import from_micros, micros
+from siem.store.times import from_micros, micros
 
 MOST_HITS, HELD_BYTES = 8192, 32 << 20
 """Hits, and bytes of their documents, that are in hand at a time. More hits: a file is read less often."""

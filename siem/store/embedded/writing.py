@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from siem.store.embedded import objects, rejects
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import Workplace, by_day
 from siem.store.embedded.ledger import immediate
-from siem.store.embedded.objects import LASTING, WITH_EVENTS
 from siem.store.embedded.settling import Aim, Overtaken, Piece, Settling
 from siem.store.embedded.trouble import told
+from siem.store.entries import WITH_EVENTS, Entry, stands
 
 GATHERED_BYTES, GATHERED_ROWS = 24 << 20, 250_000
 """Events that are held in memory. Writing them takes two to three times as much for a moment."""
@@ -31,55 +30,6 @@ REPEATS = 4
 
 PATIENT_ATTEMPTS = 2
 """Attempts beside other writers; the next one holds the ledger's lock all the way, so that it cannot be overtaken."""
-
-
-@dataclass
-class Entry:
-    """An object of this commit, summed over its blocks."""
-
-    delivery: Delivery
-    dataset: str | None = None
-    unique_ids: bool = False
-    events: int = 0
-    rejects: int = 0
-    skipped: int = 0
-    first: datetime | None = None
-    last: datetime | None = None
-    state: State | None = None
-    reason: str | None = None
-
-    def add(self, parsed: Parsed, events: pa.Table | None) -> None:
-        self.events += parsed.events
-        self.rejects += len(parsed.rejects)
-        self.skipped += parsed.skipped
-        if events is not None:
-            ends = pc.min_max(events["@timestamp"]).as_py()
-            self.first = min(self.first or ends["min"], ends["min"])
-            self.last = max(self.last or ends["max"], ends["max"])
-
-    def row(self, duplicates: int, now: datetime) -> LedgerRow:
-        """The ledger row. An object that failed has no content, whatever was read before it did."""
-        source, state = self.delivery.source, self.state or State.FAILED
-        counted = self if state in WITH_EVENTS else Entry(self.delivery)
-        return LedgerRow(
-            object=source.id,
-            bucket=source.bucket,
-            key=source.key,
-            version=source.version,
-            sha256=self.delivery.sha256,
-            bytes=self.delivery.bytes,
-            state=state,
-            dataset=self.dataset,
-            records=counted.events + counted.rejects + counted.skipped,
-            events=counted.events,
-            rejects=counted.rejects,
-            skipped=counted.skipped,
-            duplicates=duplicates,
-            first=counted.first,
-            last=counted.last,
-            reason=self.reason,
-            committed=now,
-        )
 
 
 class EmbeddedWriting:
@@ -105,7 +55,7 @@ class EmbeddedWriting:
         entry.dataset, entry.unique_ids = parsed.dataset, unique_ids
         with told(self._root):
             events = tidy(parsed.batch.arrow(), id_) if parsed.batch is not None and parsed.events else None
-            entry.add(parsed, events)
+            entry.add(parsed, *ends(events))
             rejects.add(self._ledger, "aside", id_, parsed.dataset, parser_version, parsed.rejects)
             if events is not None:
                 self._gather(parsed.dataset, events)
@@ -184,11 +134,8 @@ class EmbeddedWriting:
 
     def _standing(self, finished: dict[str, Entry]) -> dict[str, LedgerRow]:
         """Rows of the ledger that stand, and leave ours out."""
-        return {
-            id_: row
-            for id_, row in objects.rows(self._ledger, finished).items()
-            if row.state in LASTING or finished[id_].state not in WITH_EVENTS
-        }
+        found = objects.rows(self._ledger, finished).items()
+        return {id_: row for id_, row in found if stands(row, finished[id_])}
 
     def _name(self, settling: Settling, mine: dict[str, Entry], rows: dict[str, LedgerRow]) -> None:
         """Inside the transaction: everything at once."""
@@ -231,6 +178,14 @@ def together(tables: Sequence[pa.Table]) -> pa.Table:
         if REPEATS * sum(map(distinct, columns)) <= sum(map(len, columns)):
             kinds[name] = CODED
     return pa.concat_tables([_of(table, kinds) for table in tables], promote_options="default").unify_dictionaries()
+
+
+def ends(events: pa.Table | None) -> tuple[datetime | None, datetime | None]:
+    """Earliest and latest time."""
+    if events is None:
+        return None, None
+    found = pc.min_max(events["@timestamp"]).as_py()
+    return found["min"], found["max"]
 
 
 def distinct(column: pa.ChunkedArray) -> int:
