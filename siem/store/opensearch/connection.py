@@ -100,6 +100,13 @@ class Connection:
             return ConfigError(f"store {self.name}: {NO_ACCESS[status]} ({method} {path})")
         return Refused(f"store {self.name}: {method} {path}: {status} {kind}: {reason}", status, kind, reason)
 
+    def failed(self, item: Mapping[str, Any], what: str) -> Exception:
+        """The error of an item of a bulk answer."""
+        kind, reason = cause(item)
+        if passes(item["status"], kind):
+            return Unavailable(f"store {self.name}: {what}: {reason}")
+        return Refused(f"store {self.name}: {what}: {item['status']} {kind}: {reason}", item["status"], kind, reason)
+
     def close(self) -> None:
         self._client.close()
 

@@ -1,0 +1,156 @@
+"""Rows of the ledger as documents: what an object came to, or who is writing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from siem.parsing.batch import text_of
+from siem.store.contract import LedgerRow, State
+from siem.store.entries import LASTING
+from siem.store.times import from_micros_or_none, micros_or_none
+
+ENTRY = 1_000_000
+"""Turns of one entry of the log; a commit has fewer objects."""
+
+WRITING, ABANDONED = "writing", "abandoned"
+"""States of a claim: somebody writes the object; somebody began and gave up."""
+
+CLAIMS = (WRITING, ABANDONED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """An object in the ledger, as it stood when it was read.
+
+    row: what it came to; while it is claimed what it had come to before, if anything. token: of the claim.
+    leftovers: an earlier claim may have written events. applied: the last entry of the log that changed the row.
+    turn: 0 without events. position: place in the ledger. replays: how many there were.
+    version: (`_seq_no`, `_primary_term`).
+    """
+
+    object: str
+    state: str
+    row: LedgerRow | None = None
+    token: str = ""
+    leftovers: bool = False
+    applied: int = 0
+    turn: int = 0
+    position: int = 0
+    replays: int = 0
+    version: tuple[int, int] | None = None
+
+    @property
+    def is_claimed(self) -> bool:
+        return self.state in CLAIMS
+
+    @property
+    def holds(self) -> bool:
+        """Its events are stored for good."""
+        return self.row is not None and self.row.state in LASTING
+
+    def document(self) -> dict[str, Any]:
+        own = {
+            "object": self.object,
+            "state": self.state,
+            "token": self.token,
+            "leftovers": self.leftovers,
+            "applied": self.applied,
+            "turn": self.turn,
+            "position": self.position,
+            "replays": self.replays,
+        }
+        return own if self.row is None else written(self.row) | own
+
+
+def of(found: Mapping[str, Any] | None, object_: str) -> Row | None:
+    """From a document of the ledger."""
+    if found is None:
+        return None
+    source = found["_source"]
+    return Row(
+        object_,
+        source["state"],
+        read(source) if "row_state" in source else None,
+        source["token"],
+        source["leftovers"],
+        source["applied"],
+        source["turn"],
+        source["position"],
+        source["replays"],
+        (found["_seq_no"], found["_primary_term"]),
+    )
+
+
+def committed(row: LedgerRow, before: Row | None, number: int, place: int) -> Row:
+    """A row that a commit makes of a claim: entry `number` of the log, `place` in it."""
+    turn = number * ENTRY + place
+    return Row(
+        row.object,
+        row.state.value,
+        row,
+        applied=number,
+        turn=turn if row.events > row.duplicates else 0,
+        position=turn,
+        version=before.version if before else None,
+    )
+
+
+def released(row: Row, token: str, number: int) -> Row:
+    """A claim that was taken over (by `token`), or given up (no token)."""
+    return replace(row, state=WRITING if token else ABANDONED, token=token, leftovers=True, applied=number)
+
+
+TEXTS = ("bucket", "key", "version", "reason")
+COUNTS = ("bytes", "records", "events", "rejects", "skipped", "duplicates")
+TIMES = ("first", "last", "committed")
+
+
+def written(row: LedgerRow) -> dict[str, Any]:
+    """A row as JSON. Bytes that are no text are shown as `\\xff` and kept beside; times are kept in microseconds."""
+    texts = {name: getattr(row, name) for name in TEXTS}
+    times: dict[str, datetime | None] = {name: getattr(row, name) for name in TIMES}
+    return {
+        "object": row.object,
+        "sha256": row.sha256,
+        "row_state": row.state.value,
+        "dataset": row.dataset,
+        **{name: shown(text) for name, text in texts.items()},
+        "octets": {name: octets(text).hex() for name, text in texts.items() if text != shown(text)},
+        **{name: getattr(row, name) for name in COUNTS},
+        **{name: None if time is None else text_of(time) for name, time in times.items()},
+        "micros": {name: micros_or_none(time) for name, time in times.items()},
+    }
+
+
+def read(source: Mapping[str, Any]) -> LedgerRow:
+    """The inverse of `written`."""
+    kept = {name: bytes.fromhex(octets).decode("utf-8", "surrogateescape") for name, octets in source["octets"].items()}
+    times: dict[str, Any] = {name: from_micros_or_none(source["micros"][name]) for name in TIMES}
+    return LedgerRow(
+        object=source["object"],
+        sha256=source["sha256"],
+        state=State(source["row_state"]),
+        dataset=source["dataset"],
+        **{name: kept.get(name, source[name]) for name in TEXTS},
+        **{name: source[name] for name in COUNTS},
+        **times,
+    )
+
+
+def octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def shown(text: str | None) -> str | None:
+    """Text that JSON can hold."""
+    return None if text is None else octets(text).decode("utf-8", "backslashreplace")
+
+
+def moved(row: LedgerRow, parsed: Mapping[str, int], first: datetime | None, last: datetime | None) -> LedgerRow:
+    """The row with counts moved by a replay: `parsed` says by how much."""
+    ends = [time for time in (row.first, first) if time], [time for time in (row.last, last) if time]
+    counts = {name: getattr(row, name) + by for name, by in parsed.items()}
+    return replace(row, **counts, first=min(ends[0], default=None), last=max(ends[1], default=None))
