@@ -3,7 +3,7 @@
 from siem.schema.arrow import CODED, arrow_type, suits
 from siem.schema.fields import BY_NAME, FIELDS, ORDER, Field, Kind
 from siem.schema.folding import fold
-from siem.schema.leaves import LEAVES, OVERSIZE, additions
+from siem.schema.leaves import LEAVES, OVERSIZE, SEQ, additions, stripped
 from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
 from siem.schema.query import Clause, Dialect, Gate, Query, Question
@@ -29,6 +29,7 @@ __all__ = [
     "LEAVES",
     "ORDER",
     "OVERSIZE",
+    "SEQ",
     "Alias",
     "Clause",
     "Column",
@@ -54,5 +55,6 @@ __all__ = [
     "decoded",
     "fold",
     "scalar_text",
+    "stripped",
     "suits",
 ]

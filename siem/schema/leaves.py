@@ -6,6 +6,8 @@ there: as mapped objects every key would become a field, and an event with anoth
 
 `siem.oversize` names the fields and leaves that are too long for the index. A document that has it must be judged by
 the predicate, whatever a query says of it.
+
+`siem.seq` tells a document that was written before from one that another object wrote.
 """
 
 from __future__ import annotations
@@ -19,6 +21,12 @@ from siem.schema.resolve import DatasetFields
 from siem.schema.written import scalar_text
 
 LEAVES, OVERSIZE = "siem.leaves", "siem.oversize"
+
+SEQ = "siem.seq"
+"""The event's place among those of its object, which is in `siem.object`."""
+
+ADDED = frozenset((LEAVES, OVERSIZE, SEQ))
+"""What documents of the store have beside the event."""
 
 LONGEST = 8191
 """UTF-16 units of a value that an index keeps: three bytes each stay below Lucene's 32,766 bytes of a term."""
@@ -34,6 +42,11 @@ TEXT_FIELDS = frozenset(field.name for field in FIELDS if field.kind in TEXTS)
 def additions(document: Mapping[str, Any], fields: DatasetFields) -> dict[str, list[str]]:
     """What the store adds to a document of a dataset, as `schema.decoded` reads it."""
     return noted(leaves(document, fields), [(name, document[name]) for name in TEXT_FIELDS & document.keys()])
+
+
+def stripped(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of the store without what the store added: as it was parsed."""
+    return {name: value for name, value in document.items() if name not in ADDED}
 
 
 def noted(found: Iterable[tuple[str, str]], texts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

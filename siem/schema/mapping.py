@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from siem.schema.fields import BY_NAME, FIELDS, Field, Kind
-from siem.schema.leaves import LEAVES, LONGEST, OVERSIZE, TEXTS
+from siem.schema.leaves import LEAVES, LONGEST, OVERSIZE, SEQ, TEXTS
 from siem.schema.resolve import DatasetFields
 
 FOLDED = {"type": "keyword", "normalizer": "lc", "ignore_above": LONGEST}
@@ -28,6 +28,9 @@ TYPES: dict[Kind, dict[str, Any]] = {
     Kind.DATE: {"type": "date"},
 }
 
+READ = {"type": "long", "index": False, "doc_values": False}
+"""A number that is read with its document and asked for by nobody."""
+
 RECORD = {"type": "object", "enabled": False}
 """A record as AWS wrote it: kept, not looked into; `siem.leaves` has what it says."""
 
@@ -37,6 +40,7 @@ def index(fields: DatasetFields) -> dict[str, Any]:
     tree = properties() if fields.dataset else {}
     put(tree, LEAVES, dict(FOLDED))
     put(tree, OVERSIZE, dict(EXACT))
+    put(tree, SEQ, dict(READ))
     if fields.dataset:
         put(tree, fields.dataset, dict(RECORD))
     mappings = {"dynamic": False, "date_detection": False, "properties": tree}
