@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby, islice
 
-from siem.schema import fold
 from siem.store.contract import MERGED, Again, Alert, Judged, Settle, Signal
 from siem.store.embedded.objects import THESE
+from siem.store.groups import grouping, part
 from siem.store.times import from_micros, micros
 
 SIGNAL = 'rule_id, event_id, timestamp, object, dataset, fingerprint, grouping, about, part, matched, "values"'
@@ -72,11 +72,6 @@ def alerts(connection: sqlite3.Connection, merged: bool) -> list[Alert]:
     return _alerts(connection, f"WHERE ? OR state <> '{MERGED}'", merged)
 
 
-def grouping(group: Mapping[str, str]) -> str:
-    """A group as text that is the same for the same group."""
-    return json.dumps({name: fold(value) for name, value in group.items()}, sort_keys=True)
-
-
 def _taken_back(connection: sqlite3.Connection, what: Again) -> Groups:
     """Remove the signals that a rule had where it judged again; those of objects that came meanwhile stay."""
     where = f"rule_id = ? AND dataset IN {THESE}"
@@ -98,8 +93,7 @@ def _put_signals(connection: sqlite3.Connection, signals: Iterable[Signal]) -> G
     touched: Groups = set()
     for signal in signals:
         group = grouping(signal.group)
-        part = json.dumps([signal.matched, group]) if signal.matched else ""
-        key = (signal.rule_id, signal.event_id, micros(signal.timestamp), part)
+        key = (signal.rule_id, signal.event_id, micros(signal.timestamp), part(signal))
         touched.add((signal.rule_id, group))
         touched.update(
             connection.execute(
@@ -112,7 +106,7 @@ def _put_signals(connection: sqlite3.Connection, signals: Iterable[Signal]) -> G
             f"INSERT OR REPLACE INTO signals ({SIGNAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(*key[:3], signal.object, signal.dataset, signal.fingerprint, group, json.dumps(dict(signal.group))),
-                *(part, signal.matched, json.dumps({name: list(texts) for name, texts in signal.values.items()})),
+                *(key[3], signal.matched, json.dumps({name: list(texts) for name, texts in signal.values.items()})),
             ),
         )
     return touched

@@ -35,6 +35,7 @@ from siem.store.embedded.replaying import Replay, replay
 from siem.store.embedded.searching import Asked, Searching
 from siem.store.embedded.trouble import told
 from siem.store.embedded.writing import EmbeddedWriting
+from siem.store.groups import grouping
 
 
 def _no_step(name: str) -> None:
@@ -156,7 +157,7 @@ class EmbeddedStore:
 
     def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
         with self._reading() as connection:
-            return judgements.signals(connection, rule_id, [judgements.grouping(group)])
+            return judgements.signals(connection, rule_id, [grouping(group)])
 
     def alerts(self, merged: bool = False) -> list[Alert]:
         with self._reading() as connection:

@@ -89,7 +89,7 @@ def claimed(log: Log, writer: Writer, entries: Mapping[str, Entry]) -> Claimed:
         mine = {id_: row for id_, row in rows.items() if row.state == WRITING and row.token == writer.token}
         others = {row.token for id_, row in rows.items() if row.state == WRITING and id_ not in mine}
         if others:
-            _released(log, writer, others, [id_ for id_, row in rows.items() if row.token in others])
+            _wait_for(log, writer, others, [id_ for id_, row in rows.items() if row.token in others])
             continue
         wanted = [
             replace(rows.get(id_) or Row(id_, ABANDONED), state=WRITING, token=writer.token)
@@ -101,25 +101,23 @@ def claimed(log: Log, writer: Writer, entries: Mapping[str, Entry]) -> Claimed:
         log.put(wanted)
 
 
-def _released(log: Log, writer: Writer, others: Collection[str], objects: Collection[str]) -> None:
-    """Take over what writers claimed that are gone."""
+def _wait_for(log: Log, writer: Writer, others: Collection[str], objects: Collection[str]) -> None:
+    """Free what writers claimed that are gone.
+
+    Raises:
+        Contended: one of them lives.
+    """
     for token in others:
         if not writer.is_gone(token):
             time.sleep(PAUSE)
             raise Contended
-        released(log, writer, token, objects)
+        released(log, token, objects)
 
 
-def released(log: Log, writer: Writer, token: str, objects: Collection[str]) -> None:
-    """Free what another writer had claimed of these objects, in the log."""
-    of = [{"object": id_} for id_ in objects]
-    log.append({"kind": "release", "token": token, "to": "", "rows": of}, writer.token + secrets.token_hex(4))
-
-
-def given_back(log: Log, writer: Writer, objects: Collection[str]) -> None:
-    """Free what this writer claimed; something of it may be written."""
+def released(log: Log, token: str, objects: Collection[str]) -> None:
+    """Free what a writer claimed of these objects. Something of it may be written."""
     if objects:
-        released(log, writer, writer.token, objects)
+        log.append({"kind": "release", "token": token, "to": "", "rows": [{"object": id_} for id_ in objects]})
 
 
 def swept(connection: Connection, names: Names, objects: Collection[str]) -> None:

@@ -11,9 +11,12 @@ Entries (`kind`):
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+import orjson
 
 from siem.store.opensearch import rows
 from siem.store.opensearch.connection import Connection
@@ -34,7 +37,7 @@ class Log:
     def __init__(self, connection: Connection, names: Names) -> None:
         self._connection = connection
         self._log, self._ledger = names.state(States.LOG), names.state(States.LEDGER)
-        self._state = names.state(States.STATE)
+        self._state, self._rejects = names.state(States.STATE), names.state(States.REJECTS)
         self._applied: int | None = None
 
     def follow(self) -> int:
@@ -51,9 +54,9 @@ class Log:
         self._applied = number
         return number
 
-    def append(self, entry: Entry, token: str) -> int:
-        """Add an entry and apply it; its number. token: tells this writer's entries from those of others."""
-        body = {"token": token, "entry": entry}
+    def append(self, entry: Entry) -> int:
+        """Add an entry and apply it; its number."""
+        body = {"nonce": secrets.token_hex(8), "entry": entry}
         number = self.follow() + 1
         while not self._created(number, body):
             number = self.follow() + 1
@@ -84,7 +87,7 @@ class Log:
             return True
         there = document(self._connection.ask("GET", f"/{self._log}/_doc/{_id(number)}", also=(404,)))
         return (
-            there is not None and there["_source"].get("token") == body["token"]
+            there is not None and there["_source"].get("nonce") == body["nonce"]
         )  # the answer was lost, not the entry
 
     def _entry(self, number: int) -> Entry | None:
@@ -122,7 +125,16 @@ class Log:
         while True:
             standing = self.rows(objects)
             if not self.put(_changes(number, entry, standing)):
-                return
+                break
+        if entry["kind"] == "replay" and self.rows(objects)[objects[0]].applied == number:
+            conflicts(self._connection, self._replayed(entry))
+
+    def _replayed(self, entry: Entry) -> list[Operation]:
+        """What a replay changes beside the row. Events and rejects are whole in the entry."""
+        events = [Operation(index, id_, orjson.Fragment(line)) for index, id_, line in entry["events"]]
+        kept = [Operation(self._rejects, id_, document) for id_, document in entry["kept"].items()]
+        gone = [Operation(self._rejects, id_, None) for id_ in entry["gone"]]
+        return [*events, *kept, *gone, Operation(self._ledger, entry["claim"], None)]
 
 
 def _id(number: int) -> str:
@@ -144,7 +156,7 @@ def _changes(number: int, entry: Entry, standing: Mapping[str, Row]) -> list[Row
 
 
 def _commit(number: int, entry: Entry, standing: Mapping[str, Row]) -> list[Row]:
-    of = [(place, rows.read(row), standing.get(row["object"])) for place, row in enumerate(entry["rows"], 1)]
+    of = [(place, row, standing.get(row["object"])) for place, row in enumerate(entry["rows"], 1)]
     done = [row for _, _, row in of if row is not None and row.position // rows.ENTRY == number]
     if not done and any(row is None or row.state != WRITING or row.token != entry["token"] for _, _, row in of):
         return []  # void

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Operation:
 
     index: str
     id: str
-    document: Mapping[str, Any] | None
+    document: Any
     version: tuple[int, int] | None = None
     absent: bool = False
 

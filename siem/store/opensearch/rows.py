@@ -28,7 +28,7 @@ class Row:
     row: what it came to; while it is claimed what it had come to before, if anything. token: of the claim.
     leftovers: an earlier claim may have written events. applied: the last entry of the log that changed the row.
     turn: 0 without events. position: place in the ledger. replays: how many there were.
-    version: (`_seq_no`, `_primary_term`).
+    unique_ids: see `Writing.add`. version: (`_seq_no`, `_primary_term`).
     """
 
     object: str
@@ -40,6 +40,7 @@ class Row:
     turn: int = 0
     position: int = 0
     replays: int = 0
+    unique_ids: bool = False
     version: tuple[int, int] | None = None
 
     @property
@@ -62,7 +63,7 @@ class Row:
             "position": self.position,
             "replays": self.replays,
         }
-        return own if self.row is None else written(self.row) | own
+        return own if self.row is None else written(self) | own
 
 
 def of(found: Mapping[str, Any] | None, object_: str) -> Row | None:
@@ -80,13 +81,14 @@ def of(found: Mapping[str, Any] | None, object_: str) -> Row | None:
         source["turn"],
         source["position"],
         source["replays"],
+        source.get("unique_ids", False),
         (found["_seq_no"], found["_primary_term"]),
     )
 
 
-def committed(row: LedgerRow, before: Row | None, number: int, place: int) -> Row:
-    """A row that a commit makes of a claim: entry `number` of the log, `place` in it."""
-    turn = number * ENTRY + place
+def committed(new: Mapping[str, Any], before: Row, number: int, place: int) -> Row:
+    """A row that a commit makes of a claim: entry `number` of the log, `place` in it. new: as `written`."""
+    row, turn = read(new), number * ENTRY + place
     return Row(
         row.object,
         row.state.value,
@@ -94,7 +96,8 @@ def committed(row: LedgerRow, before: Row | None, number: int, place: int) -> Ro
         applied=number,
         turn=turn if row.events > row.duplicates else 0,
         position=turn,
-        version=before.version if before else None,
+        unique_ids=new["unique_ids"],
+        version=before.version,
     )
 
 
@@ -108,14 +111,18 @@ COUNTS = ("bytes", "records", "events", "rejects", "skipped", "duplicates")
 TIMES = ("first", "last", "committed")
 
 
-def written(row: LedgerRow) -> dict[str, Any]:
-    """A row as JSON. Bytes that are no text are shown as `\\xff` and kept beside; times are kept in microseconds."""
+def written(whole: Row) -> dict[str, Any]:
+    """What an object came to as JSON. Octets that are no text are shown as `\\xff` and kept beside; times are kept in
+    microseconds."""
+    assert whole.row is not None  # noqa: S101  (a claim came to nothing yet)
+    row = whole.row
     texts = {name: getattr(row, name) for name in TEXTS}
     times: dict[str, datetime | None] = {name: getattr(row, name) for name in TIMES}
     return {
         "object": row.object,
         "sha256": row.sha256,
         "row_state": row.state.value,
+        "unique_ids": whole.unique_ids,
         "dataset": row.dataset,
         **{name: shown(text) for name, text in texts.items()},
         "octets": {name: octets(text).hex() for name, text in texts.items() if text != shown(text)},

@@ -1,0 +1,248 @@
+"""What detection came to: signals, the alerts they come to, how far each rule has judged, and what it owes.
+
+One at a time holds the lock (`siem-state/judging`), a document that also has the marks and the groups being settled.
+What a part of a pass came to is made in memory first, so that an error leaves nothing. Then the groups are noted in the
+lock, signals and alerts are written, and the lock is given back with the new marks: the end of the commit. Who finds
+groups in a lock that somebody left settles them again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from typing import Any
+
+from siem.errors import Unavailable
+from siem.store.contract import MERGED, Again, Alert, Judged, Settle, Signal
+from siem.store.groups import part
+from siem.store.opensearch import signals as kept
+from siem.store.opensearch.claims import PAUSE, Writer
+from siem.store.opensearch.log import Log
+from siem.store.opensearch.names import States
+from siem.store.opensearch.operations import Operation, conflicts
+from siem.store.opensearch.scanning import document, documents, scan
+from siem.store.opensearch.signals import Version, digest, group_key, of_groups, signal_id
+from siem.store.opensearch.writing import Place
+from siem.store.times import micros
+
+Group = tuple[str, str]
+"""A rule, and the key of one of its groups."""
+
+TOGETHER = 500
+"""Groups of a rule that are settled at a time."""
+
+JUDGING, OWED = "judging", "owed"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock as its document says. dirty: groups whose alerts may not be what their signals come to."""
+
+    holder: str = ""
+    dirty: frozenset[Group] = frozenset()
+    marks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    version: Version | None = None
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "kind": JUDGING,
+            "holder": self.holder,
+            "dirty": sorted(self.dirty),
+            "marks": self.marks,
+        }
+
+    def advanced(self, marks: Mapping[tuple[str, str], int]) -> Lock:
+        """Given back, all groups settled, with marks that never go back."""
+        new = {dataset: dict(of) for dataset, of in self.marks.items()}
+        for (rule, dataset), turn in marks.items():
+            of = new.setdefault(dataset, {})
+            of[rule] = max(of.get(rule, 0), turn)
+        return replace(self, holder="", dirty=frozenset(), marks=new)
+
+
+class Judgements:
+    """Of one store."""
+
+    def __init__(self, place: Place, log: Log) -> None:
+        self._place, self._log = place, log
+        self._connection, self._names = place.connection, place.names
+        self._state = place.names.state(States.STATE)
+
+    def marks(self, dataset: str) -> dict[str, int]:
+        return dict(self._lock().marks.get(dataset, {}))
+
+    def owed(self, dataset: str) -> dict[str, list[str]]:
+        self._log.follow()
+        owed = [hit["_source"] for hit in scan(self._connection, self._state, {"term": {"kind": OWED}})]
+        rows = self._log.rows(sorted({one["object"] for one in owed}))
+        turns = {id_: row.turn for id_, row in rows.items() if row.row and row.row.dataset == dataset}
+        found: dict[str, list[str]] = {}
+        for one in sorted(owed, key=lambda one: turns.get(one["object"], 0)):
+            if one["object"] in turns:
+                found.setdefault(one["rule_id"], []).append(one["object"])
+        return found
+
+    def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
+        return [signal for _, signal in self._signals(of_groups(rule_id, [group_key(group)]))]
+
+    def alerts(self, merged: bool) -> list[Alert]:
+        query = {"match_all": {}} if merged else kept.unmerged()
+        return [alert for alert, _ in kept.alerts(self._connection, self._names, query)]
+
+    def mark(self, judged: Judged, settle: Settle) -> set[str]:
+        """See `Store.mark`.
+
+        Raises:
+            Unavailable: also where somebody took the lock over meanwhile; the pass has to be made again.
+        """
+        writer = Writer(self._connection, self._names, self._place.lease)
+        try:
+            with self._held(writer) as lock:
+                changes = self._changes(judged, lock.dirty, settle)
+                writer.beat()
+                held = self._put(replace(lock, dirty=changes.touched))
+                self._place.step("noted")
+                self._carry_out(changes.signals)
+                self._place.step("signals")
+                self._carry_out(changes.alerts)
+                self._place.step("alerts")
+                self._carry_out(self._debts(judged))
+                self._place.step("owed")
+                self._put(held.advanced(judged.marks))
+                self._place.step("marked")
+        finally:
+            writer.end()
+        return changes.changed
+
+    def _lock(self) -> Lock:
+        found = document(self._connection.ask("GET", f"/{self._state}/_doc/{JUDGING}", also=(404,)))
+        if found is None:
+            return Lock()
+        source = found["_source"]
+        dirty = frozenset([(rule, key) for rule, key in source["dirty"]])
+        return Lock(source["holder"], dirty, source["marks"], (found["_seq_no"], found["_primary_term"]))
+
+    @contextmanager
+    def _held(self, writer: Writer) -> Iterator[Lock]:
+        """The lock in this writer's hands. Where that ends with an error, it is given back as it was found."""
+        writer.beat()
+        while True:
+            lock = self._lock()
+            if lock.holder and lock.holder != writer.token and not writer.is_gone(lock.holder):
+                time.sleep(PAUSE)
+                continue
+            try:
+                mine = self._put(replace(lock, holder=writer.token))
+                break
+            except Unavailable:
+                if self._lock().holder == writer.token:  # the answer was lost
+                    mine = self._lock()
+                    break
+        try:
+            yield mine
+        except BaseException:
+            now = self._lock()
+            if now.holder == writer.token:
+                self._put(replace(now, holder=""))
+            raise
+
+    def _put(self, lock: Lock) -> Lock:
+        """Write the lock where nobody changed it.
+
+        Raises:
+            Unavailable: somebody did.
+        """
+        operation = Operation(self._state, JUDGING, lock.document(), lock.version, absent=lock.version is None)
+        if conflicts(self._connection, [operation]):
+            raise Unavailable(f"store {self._connection.name}: another process judges; try again")
+        return replace(lock, version=self._lock().version)
+
+    def _carry_out(self, operations: Sequence[Operation]) -> None:
+        if conflicts(self._connection, operations):
+            raise Unavailable(f"store {self._connection.name}: another process changed alerts; try again")
+
+    def _debts(self, judged: Judged) -> list[Operation]:
+        owed = [
+            Operation(self._state, _debt(*one), {"kind": OWED, "rule_id": one[0], "object": one[1]})
+            for one in judged.owed
+        ]
+        return [*owed, *[Operation(self._state, _debt(*one), None) for one in judged.paid]]
+
+    def _changes(self, judged: Judged, dirty: frozenset[Group], settle: Settle) -> Changes:
+        """What is to be written, from what stands now."""
+        removed = dict(self._again(judged.again)) if judged.again else {}
+        new = {signal_id(signal): signal for signal in judged.signals}
+        old = self._standing(list(new))
+        touched = {_group(signal) for signal in [*removed.values(), *new.values(), *old.values()]} | dirty
+        changes = Changes(frozenset(touched))
+        changes.signals += [kept.removed_signal(self._names, id_) for id_ in removed if id_ not in new]
+        changes.signals += [kept.put_signal(self._names, signal) for signal in new.values()]
+        for rule, of_rule in groupby(sorted(touched), key=lambda group: group[0]):
+            while keys := [key for _, key in islice(of_rule, TOGETHER)]:
+                query = of_groups(rule, keys)
+                there = {id_: one for id_, one in self._signals(query) if id_ not in removed and id_ not in new}
+                there |= {id_: one for id_, one in new.items() if one.rule_id == rule and group_key(one.group) in keys}
+                self._settle(changes, rule, query, sorted(there.values(), key=_by_time), settle)
+        return changes
+
+    def _settle(
+        self, changes: Changes, rule: str, query: Mapping[str, Any], signals: Sequence[Signal], settle: Settle
+    ) -> None:
+        """Bring the alerts of some groups in line with their signals."""
+        standing = {alert.id: (alert, version) for alert, version in kept.alerts(self._connection, self._names, query)}
+        wanted = settle(rule, signals, [alert for alert, _ in standing.values()])
+        gone = standing.keys() - {alert.id for alert in wanted}
+        changes.alerts += [kept.removed_alert(self._names, id_, standing[id_][1]) for id_ in sorted(gone)]
+        for alert in wanted:
+            before, version = standing.get(alert.id, (None, None))
+            if before != alert:
+                changes.alerts.append(kept.put_alert(self._names, alert, version))
+            if alert.state != MERGED and (before is None or before.state == MERGED or before.count != alert.count):
+                changes.changed.add(alert.id)
+
+    def _signals(self, query: Mapping[str, Any]) -> Iterator[tuple[str, Signal]]:
+        return kept.signals(self._connection, self._names, query)
+
+    def _standing(self, ids: Sequence[str]) -> dict[str, Signal]:
+        """Signals that are there already, as they are."""
+        found = documents(self._connection, self._names.state(States.SIGNALS), ids)
+        return {id_: kept.read_signal(doc["_source"]) for id_, doc in zip(ids, found, strict=True) if doc is not None}
+
+    def _again(self, what: Again) -> Iterator[tuple[str, Signal]]:
+        """Signals that a rule had where it judged again; those of objects that came meanwhile stay."""
+        limits = {"gte": what.since, "lt": what.until}
+        span = {name: micros(limit) for name, limit in limits.items() if limit is not None}
+        filters: list[dict[str, Any]] = [
+            {"term": {"rule_id": what.rule_id}},
+            {"terms": {"dataset": list(what.datasets)}},
+            *([{"range": {"micros": span}}] if span else []),
+        ]
+        found = list(self._signals({"bool": {"filter": filters}}))
+        rows = self._log.rows(sorted({signal.object for _, signal in found}))
+        early = {id_ for id_, row in rows.items() if row.turn <= what.turn}
+        return iter([(id_, signal) for id_, signal in found if signal.object in early])
+
+
+@dataclass
+class Changes:
+    """What a part of a pass writes. changed: alerts that are new or of another count."""
+
+    touched: frozenset[Group]
+    signals: list[Operation] = field(default_factory=list)
+    alerts: list[Operation] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
+
+
+def _group(signal: Signal) -> Group:
+    return signal.rule_id, group_key(signal.group)
+
+
+def _by_time(signal: Signal) -> tuple[Any, ...]:
+    return signal.timestamp, signal.event_id, part(signal)
+
+
+def _debt(rule: str, object_: str) -> str:
+    return f"{OWED}-{digest(rule)[:32]}-{object_}"

@@ -1,0 +1,136 @@
+"""Signals and alerts as documents."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from siem.parsing.batch import text_of
+from siem.store.contract import MERGED, Alert, Signal
+from siem.store.groups import grouping, part
+from siem.store.opensearch.connection import Connection
+from siem.store.opensearch.names import Names, States
+from siem.store.opensearch.operations import Operation
+from siem.store.opensearch.scanning import scan
+from siem.store.times import from_micros, micros
+
+BY_TIME = ({"micros": "asc"}, {"event_id": "asc"}, {"part": "asc"})
+NEWEST_FIRST = ({"micros_last": "desc"}, {"micros_first": "desc"}, {"id": "asc"})
+
+Version = tuple[int, int]
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def group_key(group: Mapping[str, str]) -> str:
+    """A group as the index has it; its text may be longer than what is indexed."""
+    return digest(grouping(group))
+
+
+def signal_id(signal: Signal) -> str:
+    return digest(json.dumps([signal.rule_id, signal.event_id, micros(signal.timestamp), part(signal)]))
+
+
+def put_signal(names: Names, signal: Signal) -> Operation:
+    document = {
+        "rule_id": signal.rule_id,
+        "event_id": signal.event_id,
+        "timestamp": text_of(signal.timestamp),
+        "micros": micros(signal.timestamp),
+        "object": signal.object,
+        "dataset": signal.dataset,
+        "fingerprint": signal.fingerprint,
+        "grouping": group_key(signal.group),
+        "part": digest(part(signal)) if signal.matched else "",
+        "matched": signal.matched,
+        "group": dict(signal.group),
+        "values": {name: list(texts) for name, texts in signal.values.items()},
+    }
+    return Operation(names.state(States.SIGNALS), signal_id(signal), document)
+
+
+def removed_signal(names: Names, id_: str) -> Operation:
+    return Operation(names.state(States.SIGNALS), id_, None)
+
+
+def read_signal(source: Mapping[str, Any]) -> Signal:
+    return Signal(
+        source["rule_id"],
+        source["event_id"],
+        from_micros(source["micros"]),
+        source["object"],
+        source["dataset"],
+        source["fingerprint"],
+        source["group"],
+        source["matched"],
+        source["values"],
+    )
+
+
+def signals(connection: Connection, names: Names, query: Mapping[str, Any]) -> Iterator[tuple[str, Signal]]:
+    """Ids and signals, in order of time."""
+    for hit in scan(connection, names.state(States.SIGNALS), query, BY_TIME):
+        yield hit["_id"], read_signal(hit["_source"])
+
+
+def of_groups(rule_id: str, keys: Collection[str]) -> dict[str, Any]:
+    """What belongs to a rule and some of its groups."""
+    return {"bool": {"filter": [{"term": {"rule_id": rule_id}}, {"terms": {"grouping": list(keys)}}]}}
+
+
+def put_alert(names: Names, alert: Alert, version: Version | None) -> Operation:
+    """version: that of the document which it replaces; None: it is a new one."""
+    document = {
+        "id": alert.id,
+        "rule_id": alert.rule_id,
+        "title": alert.title,
+        "level": alert.level,
+        "tags": list(alert.tags),
+        "grouping": group_key(alert.group),
+        "about": [f"{name}={value}" for name, value in alert.group.items()],
+        "group": dict(alert.group),
+        "first": text_of(alert.first),
+        "last": text_of(alert.last),
+        "micros_first": micros(alert.first),
+        "micros_last": micros(alert.last),
+        "count": alert.count,
+        "events": list(alert.events),
+        "state": alert.state,
+        "merged_into": alert.merged_into,
+    }
+    return Operation(names.state(States.ALERTS), alert.id, document, version, absent=version is None)
+
+
+def removed_alert(names: Names, id_: str, version: Version) -> Operation:
+    return Operation(names.state(States.ALERTS), id_, None, version)
+
+
+def read_alert(source: Mapping[str, Any]) -> Alert:
+    return Alert(
+        source["id"],
+        source["rule_id"],
+        source["title"],
+        source["level"],
+        tuple(source["tags"]),
+        source["group"],
+        from_micros(source["micros_first"]),
+        from_micros(source["micros_last"]),
+        source["count"],
+        tuple(source["events"]),
+        source["state"],
+        source["merged_into"],
+    )
+
+
+def alerts(connection: Connection, names: Names, query: Mapping[str, Any]) -> Iterator[tuple[Alert, Version]]:
+    """Alerts, newest first, with the versions of their documents."""
+    for hit in scan(connection, names.state(States.ALERTS), query, NEWEST_FIRST):
+        yield read_alert(hit["_source"]), (hit["_seq_no"], hit["_primary_term"])
+
+
+def unmerged() -> dict[str, Any]:
+    return {"bool": {"must_not": [{"term": {"state": MERGED}}]}}

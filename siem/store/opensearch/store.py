@@ -1,0 +1,136 @@
+"""The store on OpenSearch: events in indices by dataset and period, the ledger and all other state in `siem-*`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from siem.errors import ContentError
+from siem.parsing.batch import Parsed
+from siem.schema import Clause, DatasetFields, Dialect, Question
+from siem.store.contract import (
+    Alert,
+    DatasetStats,
+    Hit,
+    Judged,
+    LedgerRow,
+    Pending,
+    Settle,
+    Signal,
+    StoredReject,
+    raised,
+)
+from siem.store.opensearch import ledger, rejects
+from siem.store.opensearch.connection import Connection
+from siem.store.opensearch.judgements import Judgements
+from siem.store.opensearch.log import Log
+from siem.store.opensearch.names import Names
+from siem.store.opensearch.replaying import Replay, replay
+from siem.store.opensearch.searching import Asked, hits
+from siem.store.opensearch.writing import OpenSearchWriting, Place
+
+LEASE = 30.0
+"""Seconds without a sign of life after which what a process had claimed is taken from it."""
+
+
+def _no_step(name: str) -> None:
+    """Nobody listens."""
+
+
+class OpenSearchStore:
+    """See `siem.store.contract.Store`. The cluster must be prepared (`preparing.prepare`).
+
+    fields: of the datasets that are written. lease: see `LEASE`.
+    step: told of every point at which a process could die; for tests.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        names: Names,
+        fields: Mapping[str, DatasetFields],
+        lease: float = LEASE,
+        step: Callable[[str], None] = _no_step,
+    ) -> None:
+        self._connection, self._names = connection, names
+        self._place = Place(connection, names, fields, lease, step)
+        self._log = Log(connection, names)
+        self._judgements = Judgements(self._place, self._log)
+
+    @property
+    def dialect(self) -> Dialect:
+        return Dialect.OPENSEARCH
+
+    def ledger(self, objects: Iterable[str] | None = None) -> dict[str, LedgerRow]:
+        return ledger.ledger_rows(self._connection, self._names, self._log, objects)
+
+    @contextmanager
+    def writing(self, now: datetime) -> Iterator[OpenSearchWriting]:
+        writing = OpenSearchWriting(self._place, self._log, now)
+        try:
+            yield writing
+        finally:
+            writing.close()
+
+    def rejects(self) -> Iterator[StoredReject]:
+        return rejects.stored(self._connection, self._names, self._log)
+
+    def replay(
+        self, stored: Sequence[StoredReject], parsed: Parsed, now: datetime, parser_version: str | None = None
+    ) -> int:
+        if not stored:
+            return 0
+        what = Replay(stored[0].object, stored, parsed, parser_version or stored[0].parser_version)
+        return replay(self._place, self._log, what, now)
+
+    def pending(self, dataset: str, after: int = 0, most: int | None = None) -> list[Pending]:
+        return ledger.pending(self._connection, self._names, self._log, dataset, after, most)
+
+    def turn(self) -> int:
+        return ledger.turn(self._connection, self._names, self._log)
+
+    def marks(self, dataset: str) -> dict[str, int]:
+        return self._judgements.marks(dataset)
+
+    def owed(self, dataset: str) -> dict[str, list[str]]:
+        return self._judgements.owed(dataset)
+
+    def search(
+        self,
+        queries: Sequence[Question],
+        objects: Sequence[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        documents: bool = False,
+        columns: Collection[str] = (),
+        erred: Callable[[int, ContentError], None] = raised,
+    ) -> Iterator[Hit]:
+        if not queries:
+            return
+        clauses = [one for one in queries if isinstance(one, Clause)]
+        assert len(clauses) == len(queries), "a store is asked in its own dialect"  # noqa: S101
+        asked = Asked(clauses, objects, since, until, documents, columns)
+        before = self._log.follow()
+        yield from hits(
+            self._connection,
+            self._names,
+            asked,
+            lambda: ledger.hidden(self._connection, self._names, self._log, before),
+            erred,
+        )
+
+    def mark(self, judged: Judged, settle: Settle) -> set[str]:
+        return self._judgements.mark(judged, settle)
+
+    def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
+        return self._judgements.signals(rule_id, group)
+
+    def alerts(self, merged: bool = False) -> list[Alert]:
+        return self._judgements.alerts(merged)
+
+    def stats(self) -> list[DatasetStats]:
+        return ledger.stats(self._connection, self._names, self._log)
+
+    def close(self) -> None:
+        self._connection.close()

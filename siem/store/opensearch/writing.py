@@ -1,0 +1,180 @@
+"""A commit in the making: blocks of objects go to spool; the commit claims, writes, and enters itself in the log."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from siem.errors import Refused, Unavailable
+from siem.parsing.batch import Batch, Parsed, Reject
+from siem.schema import DatasetFields
+from siem.store.contract import Delivery, LedgerRow, State
+from siem.store.entries import WITH_EVENTS, Entry
+from siem.store.opensearch import rejects, rows
+from siem.store.opensearch.bulk import CONFLICT, Bulk, Outcome
+from siem.store.opensearch.claims import Claimed, Contended, Writer, claimed, released, swept
+from siem.store.opensearch.conflicts import Conflicts, Item
+from siem.store.opensearch.connection import Connection
+from siem.store.opensearch.documents import BulkLines
+from siem.store.opensearch.log import Log
+from siem.store.opensearch.names import Names
+from siem.store.opensearch.operations import Operation, conflicts
+from siem.store.opensearch.rows import Row
+from siem.store.opensearch.spool import Spool
+
+REFUSED_AS = "the store refused it"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a commit is written. fields: by dataset; lease: see `Writer`; step: told of every point at which a process
+    could die."""
+
+    connection: Connection
+    names: Names
+    fields: Mapping[str, DatasetFields]
+    lease: float
+    step: Callable[[str], None]
+
+
+class OpenSearchWriting:
+    """See `siem.store.contract.Writing`."""
+
+    def __init__(self, place: Place, log: Log, now: datetime) -> None:
+        self._place, self._log, self._now = place, log, now
+        self._writer = Writer(place.connection, place.names, place.lease)
+        self._bulk = Bulk(place.connection)
+        self._entries: dict[str, Entry] = {}
+        self._lines: dict[tuple[str, bool], BulkLines] = {}
+        self._spool, self._rejects = Spool(), Spool()
+
+    def add(self, delivery: Delivery, parsed: Parsed, parser_version: str, unique_ids: bool) -> None:
+        id_ = delivery.source.id
+        entry = self._entries.setdefault(id_, Entry(delivery))
+        if entry.state is not None:
+            return  # whole already: the same object came twice
+        entry.dataset, entry.unique_ids = parsed.dataset, unique_ids
+        if parsed.batch is not None and parsed.events:
+            self._spool.put(id_, self._of(parsed.dataset, unique_ids).segment(parsed.batch, entry.events))
+        entry.add(parsed, *ends(parsed.batch))
+        names = self._place.names
+        for reject in parsed.rejects:
+            self._rejects.put(id_, rejects.kept(names, id_, parsed.dataset, parser_version, reject).lines())
+
+    def finish(self, delivery: Delivery, state: State, reason: str | None = None, dataset: str | None = None) -> None:
+        entry = self._entries.setdefault(delivery.source.id, Entry(delivery))
+        if entry.state is None:
+            entry.state, entry.reason, entry.dataset = state, reason, entry.dataset or dataset
+
+    def commit(self) -> list[LedgerRow]:
+        finished = {id_: entry for id_, entry in self._entries.items() if entry.state is not None}
+        while finished:
+            try:
+                return self._attempt(finished)
+            except Contended:
+                time.sleep(random.uniform(0, 1))  # noqa: S311  (so that two who wait for each other part)
+        return []
+
+    def close(self) -> None:
+        """Leave no trace of what was not committed; what was begun, the next writer of the objects removes."""
+        self._spool.close()
+        self._rejects.close()
+        try:
+            self._writer.end()
+        except Unavailable:
+            return  # others see that this writer gives no sign of life
+
+    def _of(self, dataset: str, unique_ids: bool) -> BulkLines:
+        key = dataset, unique_ids
+        if key not in self._lines:
+            fields = self._place.fields.get(dataset) or DatasetFields(dataset)
+            self._lines[key] = BulkLines(fields, self._place.names, unique_ids, self._now)
+        return self._lines[key]
+
+    def _attempt(self, finished: Mapping[str, Entry]) -> list[LedgerRow]:
+        """One try.
+
+        Raises:
+            Contended: nothing was committed; try again.
+        """
+        work = claimed(self._log, self._writer, finished)
+        self._place.step("claimed")
+        try:
+            made = self._written(work, {id_: finished[id_] for id_ in work.mine})
+        except Contended:
+            released(self._log, self._writer.token, work.mine.keys())
+            raise
+        if made:
+            new = [Row(row.object, "", row, unique_ids=finished[row.object].unique_ids) for row in made]
+            entry = {"kind": "commit", "token": self._writer.token, "rows": [rows.written(row) for row in new]}
+            number = self._log.append(entry)
+            self._place.step("entered")
+            after = self._log.rows(list(work.mine))
+            if any(row.position // rows.ENTRY != number for row in after.values()):
+                raise Contended  # a claim was taken over: the entry is void
+        self._place.step("committed")
+        committed = {row.object: row for row in made}
+        standing = {id_: row.row for id_, row in work.standing.items()}
+        return [row for id_ in finished if (row := committed.get(id_) or standing[id_]) is not None]
+
+    def _written(self, work: Claimed, mine: Mapping[str, Entry]) -> list[LedgerRow]:
+        """Write what the claimed objects hold; the rows that they shall have."""
+        if leftovers := [id_ for id_, row in work.mine.items() if row.leftovers]:
+            swept(self._place.connection, self._place.names, leftovers)
+            self._place.step("swept")
+        settling = Conflicts(self._place.connection, self._log, self._writer, mine.keys())
+        holding = {id_ for id_, entry in mine.items() if entry.state in WITH_EVENTS}
+        plans = self._spool.plans(holding)
+        refused: dict[str, list[tuple[Item, Outcome]]] = {}
+        for number, outcomes in self._bulk.send(map(self._spool.read, plans)):
+            self._writer.beat()
+            self._place.step("sent")
+            if not outcomes:
+                continue
+            lines = self._spool.read(plans[number]).split(b"\n")
+            items = [(Item.of(lines, outcome.place), outcome) for outcome in outcomes]
+            settling.settle([item for item, outcome in items if outcome.status == CONFLICT])
+            for item, outcome in items:
+                if outcome.status != CONFLICT:
+                    refused.setdefault(item.object, []).append((item, outcome))
+        self._keep_rejects(holding, [self._kept(mine, *each) for items in refused.values() for each in items])
+        return [
+            _without(entry, len(refused.get(id_, ()))).row(settling.duplicates[id_], self._now)
+            for id_, entry in mine.items()
+        ]
+
+    def _keep_rejects(self, holding: Collection[str], more: Iterable[Operation]) -> None:
+        """Write what was set aside for objects, and what the store itself refused."""
+        for _, outcomes in self._bulk.send(map(self._rejects.read, self._rejects.plans(holding))):
+            if outcomes:
+                raise Refused(f"store {self._place.connection.name}: a reject: {outcomes[0].reason}")
+        conflicts(self._place.connection, more)
+        self._place.step("rejects")
+
+    def _kept(self, mine: Mapping[str, Entry], item: Item, outcome: Outcome) -> Operation:
+        """An event that OpenSearch will not take, as a reject: its document, and why."""
+        reason = f"{REFUSED_AS}: {outcome.kind}: {outcome.reason}"
+        reject = Reject.of(-1 - item.seq, reason, item.body)  # ordinals of records are not negative
+        return rejects.kept(self._place.names, item.object, mine[item.object].dataset or "", "", reject)
+
+
+def _without(entry: Entry, refused: int) -> Entry:
+    """The entry, where the store refused some of its events."""
+    if not refused:
+        return entry
+    changed = Entry(**vars(entry))
+    changed.events -= refused
+    changed.rejects += refused
+    return changed
+
+
+def ends(batch: Batch | None) -> tuple[datetime | None, datetime | None]:
+    """Earliest and latest time. As texts, times compare without their `Z`."""
+    if batch is None or not len(batch):
+        return None, None
+    times = [text[:-1] for text in batch.documents().column("@timestamp")]
+    first, last = (datetime.fromisoformat(f"{text}Z") for text in (min(times), max(times)))
+    return first, last
