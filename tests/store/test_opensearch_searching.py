@@ -1,0 +1,348 @@
+"""Packs of clauses over event indices of a real node."""
+
+from __future__ import annotations
+
+import random
+from base64 import urlsafe_b64decode
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from searchable import Searchable
+
+from siem.errors import ContentError, Refused, Unavailable
+from siem.parsing.batch import text_of
+from siem.schema import Clause
+from siem.store.contract import Hit
+from siem.store.opensearch import ordering, packs, windows
+from siem.store.opensearch.counting import counted
+from siem.testing.deliveries import FLOW, START, TRAIL
+from siem.testing.searching_contract import SearchingContract
+from siem.testing.store_contract import StoreContract
+
+pytestmark = pytest.mark.slow
+
+EVERY, NOTHING = Clause(TRAIL, {"match_all": {}}), Clause(TRAIL, {"match_none": {}})
+BROKEN = Clause(TRAIL, {"regexp": {"event.action": {"value": "(no expression"}}})
+SECOND, MILLISECOND, MICROSECOND = timedelta(seconds=1), timedelta(milliseconds=1), timedelta(microseconds=1)
+
+
+class TestContract(SearchingContract):
+    @pytest.fixture
+    def store(self, opensearch: str) -> Iterator[Searchable]:
+        store = Searchable.at(opensearch)
+        yield store
+        assert store.views() == 0
+        store.removed()
+
+    test_order = StoreContract.test_hits_come_in_order_of_time_then_id
+    test_limits = StoreContract.test_search_keeps_to_objects_and_times
+    test_origin = StoreContract.test_hits_say_where_they_are_from
+    test_documents = StoreContract.test_documents_are_what_was_written
+    test_delimited = StoreContract.test_documents_of_delimited_logs_are_what_was_written
+    test_many = StoreContract.test_many_documents_come_in_order
+    test_columns = StoreContract.test_columns_may_differ_from_batch_to_batch
+
+
+@pytest.fixture
+def store(opensearch: str) -> Iterator[Searchable]:
+    store = Searchable.at(opensearch)
+    yield store
+    assert store.views() == 0
+    store.removed()
+
+
+def event(time: datetime, id_: str, of: str = "a" * 24, **more: Any) -> dict[str, Any]:
+    action = more.pop("action", "list")
+    return {
+        "@timestamp": text_of(time),
+        "event.id": id_,
+        "event.dataset": TRAIL,
+        "event.action": action,
+        "siem.object": of,
+        TRAIL: {"eventID": id_, **more},
+    }
+
+
+def does(action: str, **more: Any) -> Clause:
+    return Clause(TRAIL, {"term": {"event.action": {"value": action}}}, frozenset({"event.action"}), **more)
+
+
+def keys(hits: Iterator[Hit]) -> list[tuple[datetime, str]]:
+    return [(hit.timestamp, hit.event_id) for hit in hits]
+
+
+def two_indices(store: Searchable) -> tuple[str, str]:
+    return tuple([store.made(f"{store.names.prefix}events-{TRAIL}-{name}") for name in ("2026.10", "2026.11")])
+
+
+@pytest.mark.parametrize("step", [timedelta(0), MICROSECOND * 50, SECOND])
+def test_20_000_events_of_one_moment_in_two_indices_come_in_order(
+    store: Searchable, step: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one microsecond, of one second, and of five hours; each found by two searches that are merged."""
+    monkeypatch.setattr(packs, "MOST_CLAUSES", 2)
+    monkeypatch.setattr(ordering, "HELD_BYTES", 4 << 20)  # a file is needed
+    chance = random.Random(7)  # noqa: S311
+    made = [event(START + chance.randrange(20_000) * step, f"{chance.getrandbits(64):x}") for _ in range(20_000)]
+    for at, name in enumerate(two_indices(store)):
+        store.index(made[at::2], name)
+    pack = [replace(EVERY, size=2), NOTHING, does("list", size=2)]
+    hits = list(store.search(pack))
+    assert keys(iter(hits)) == sorted([(datetime.fromisoformat(one["@timestamp"]), one["event.id"]) for one in made])
+    assert {hit.matched for hit in hits} == {(0, 2)}
+
+
+def test_ids_that_differ_in_case_alone_are_in_order(store: Searchable) -> None:
+    store.index([event(START, id_) for id_ in ("b", "A", "a", "B")])
+    assert [hit.event_id for hit in store.search([EVERY])] == ["A", "B", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    "start", [START, datetime(1969, 12, 31, 23, 59, 59, 998_000, UTC), datetime(999, 1, 1, tzinfo=UTC)]
+)
+def test_times_are_told_apart_to_the_microsecond(store: Searchable, start: datetime) -> None:
+    steps = (0, 1, 999, 1000, 1001, 1999, 2000)
+    store.index([event(start + at * MICROSECOND, f"{at:04}") for at in reversed(steps)])
+    assert [int(hit.event_id) for hit in store.search([EVERY])] == list(steps)
+    for since in steps:
+        for until in steps:
+            found = store.search([EVERY], since=start + since * MICROSECOND, until=start + until * MICROSECOND)
+            assert [int(hit.event_id) for hit in found] == [at for at in steps if since <= at < until]
+
+
+def test_a_pack_of_1_200_rules(store: Searchable) -> None:
+    """Every rule finds one event, the last five find ten more each: more clauses than a search can have."""
+    actions = [f"call{number}" for number in range(1_200)]
+    made = [
+        event(START + at * SECOND, f"e{at:05}", action=actions[at % 1_205 if at % 1_205 < 1_200 else 0])
+        for at in range(2_410)
+    ]
+    store.index(made)
+    pack = [
+        Clause(
+            TRAIL, {"bool": {"should": [{"term": {"event.action": action}}, {"term": {"event.id": "e00003"}}]}}, size=3
+        )
+        for action in actions
+    ]
+    hits = list(store.search(pack))
+    assert [hit.event_id for hit in hits] == [one["event.id"] for one in made]
+    assert hits[3].matched == tuple(range(1_200))
+    assert all(
+        hit.matched == (actions.index(one["event.action"]),)
+        for hit, one in zip(hits, made, strict=True)
+        if hit.event_id != "e00003"
+    )
+
+
+@pytest.mark.parametrize("culprits", [[0], [499], [0, 250, 251, 499], list(range(3, 500, 50))])
+def test_queries_that_cannot_be_run_are_found_among_500(store: Searchable, culprits: list[int]) -> None:
+    store.index([event(START + at * SECOND, f"e{at}", action=f"call{at}") for at in range(500)])
+    pack = [BROKEN if place in culprits else does(f"call{place}") for place in range(500)]
+    erred: dict[int, ContentError] = {}
+    hits = list(store.search(pack, erred=erred.__setitem__))
+    assert sorted(erred) == culprits
+    assert all("expected ')'" in str(error) for error in erred.values())
+    assert [hit.matched for hit in hits] == [(place,) for place in range(500) if place not in culprits]
+
+
+def test_who_does_without_no_query_gets_the_error(store: Searchable) -> None:
+    store.index([event(START, "e")])
+    for pack in ([BROKEN], [EVERY, BROKEN]):
+        with pytest.raises(ContentError, match="cannot run it"):
+            list(store.search(pack))
+
+
+def test_an_understated_size_is_no_error(store: Searchable) -> None:
+    """What the node counts decides: a search with too many clauses is made in halves."""
+    store.index([event(START, "e", action="call5")])
+    some = {"bool": {"should": [{"wildcard": {"event.action": f"*{number}"}} for number in range(200)]}}
+    (hit,) = store.search([Clause(TRAIL, some) for _ in range(12)])
+    assert hit.matched == tuple(range(12))
+
+
+def test_a_query_may_be_wrong_in_one_index_alone(store: Searchable) -> None:
+    """Somebody changed a template: there the action is a number."""
+    old, new = f"{store.names.prefix}events-{TRAIL}-2026.10", store.names.of(TRAIL, START, START)
+    store.connection.ask(
+        "PUT",
+        f"/{old}",
+        {
+            "mappings": {
+                "properties": {"@timestamp": {"type": "date"}, "event": {"properties": {"action": {"type": "long"}}}}
+            }
+        },
+    )
+    store.made(new)
+    store.index([{**event(START - 20 * timedelta(days=1), "e1"), "event.action": "5"}], old)
+    store.index([event(START, "e2")], new)
+    erred: dict[int, ContentError] = {}
+    pack = [EVERY, Clause(TRAIL, {"wildcard": {"event.action": "li*"}})]
+    assert [(hit.event_id, hit.matched) for hit in store.search(pack, erred=erred.__setitem__)] == [
+        ("e1", (0,)),
+        ("e2", (0,)),
+    ]
+    assert list(erred) == [1]
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_document_with_values_too_long_for_the_index_is_left_to_the_predicate(store: Searchable, others: int) -> None:
+    """Whatever queries say of it: its long value is not in the index."""
+    long = event(START + SECOND, "long", action="x" * 9_000, deep={"a": "y" * 20_000})
+    made = [event(START, "short", action="get"), long, event(START + 2 * SECOND, "last", action="put")]
+    store.index(made)
+    pack = [does("get"), *[does("post")] * others, *[BROKEN] * (others > 0)]
+    hits = list(store.search(pack, erred=lambda place, error: None))
+    assert [(hit.event_id, hit.matched, hit.unsure) for hit in hits] == [
+        ("short", (0,), ()),
+        ("long", tuple(range(1 + others)), tuple(range(1 + others))),
+    ]
+    assert hits[0].document is None
+    assert (hits[1].document or {})["event.action"] == "x" * 9_000
+    (found,) = store.search([replace(does("post"), fields=frozenset({TRAIL})), does("nothing")])
+    assert found.document == long
+
+
+def test_an_event_that_is_found_by_an_exact_query_has_no_document(store: Searchable) -> None:
+    store.index([event(START, "e", action="get", n=1), event(START + SECOND, "f", action="put", n=2)])
+    hits = list(store.search([does("get"), does("put", exact=False)]))
+    assert [(hit.matched, hit.unsure, hit.document is None) for hit in hits] == [((0,), (), True), ((1,), (1,), False)]
+
+
+def test_numbers_of_documents_are_as_they_were_written(store: Searchable) -> None:
+    name = store.made(store.names.of(TRAIL, START, START))
+    record = b'{"a":1.50,"b":2e1,"c":123456789012345678901234567890,"d":[1.0,-0.0],"e":{"":null,"x.y":[]}}'
+    store.bulk(
+        name,
+        [b'{"@timestamp":"2026-11-01T10:00:00Z","event.id":"e","siem.object":"o","aws.cloudtrail":' + record + b"}"],
+    )
+    for asked in ({"documents": True}, {"columns": (f"{TRAIL}.requestParameters",)}, {"columns": (TRAIL,)}):
+        (hit,) = store.search([EVERY], **asked)
+        assert repr((hit.document or {})[TRAIL]) == (
+            "{'a': '1.50', 'b': '2e1', 'c': 123456789012345678901234567890, 'd': ['1.0', '-0.0'],"
+            " 'e': {'': None, 'x.y': []}}"
+        )
+    (hit,) = store.search([EVERY], columns=("event.action",))
+    assert TRAIL not in (hit.document or {})
+
+
+def test_an_abandoned_iteration_leaves_nothing_open(store: Searchable) -> None:
+    store.index([event(START + at * SECOND, f"e{at}") for at in range(3_000)])
+    iteration = store.search([EVERY, EVERY])
+    next(iteration)
+    assert store.views() == 1
+    del iteration
+    assert store.views() == 0
+
+    def refusing(place: int, error: ContentError) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(store.search([EVERY, BROKEN], erred=refusing))
+    assert store.views() == 0
+
+
+def test_what_is_written_meanwhile_is_not_seen(store: Searchable) -> None:
+    store.index([event(START + at * SECOND, f"e{at:04}") for at in range(3_000)])
+    iteration = store.search([EVERY])
+    first = next(iteration)
+    store.index([event(START + timedelta(days=1), "late")])
+    assert [first.event_id, *[hit.event_id for hit in iteration]] == [f"e{at:04}" for at in range(3_000)]
+    assert "late" in [hit.event_id for hit in store.search([EVERY])]
+
+
+@pytest.mark.parametrize(("change", "word"), [("close", "closed"), ("delete", "deleted")])
+def test_an_index_that_goes_away_between_pages_is_an_error(store: Searchable, change: str, word: str) -> None:
+    store.index([event(START + at * SECOND, f"e{at:04}") for at in range(3_000)])
+    name = store.names.of(TRAIL, START, START)
+    iteration = store.search([EVERY], objects=["a" * 24])
+    next(iteration)
+    if change == "close":
+        store.connection.ask("POST", f"/{name}/_close")
+    else:
+        store.connection.ask("DELETE", f"/{name}")
+    with pytest.raises(Unavailable, match=f"was {word} while it was read .*search again"):
+        list(iteration)
+    if change == "close":
+        with pytest.raises(Refused, match=r"is closed, and its events would be missing .*open it, or delete it"):
+            list(store.search([EVERY]))
+        store.connection.ask("POST", f"/{name}/_open")
+
+
+def forgotten(store: Searchable) -> None:
+    """The node loses this test's points in time."""
+    pits = [pit["pit_id"] for pit in store.connection.ask("GET", "/_search/point_in_time/_all")["pits"]]
+    mine = [pit for pit in pits if store.names.prefix.encode() in urlsafe_b64decode(pit)]
+    store.connection.ask("DELETE", "/_search/point_in_time", {"pit_id": mine})
+
+
+def test_a_search_of_given_objects_goes_on_where_the_node_lost_its_view(store: Searchable) -> None:
+    made = [event(START + at // 7 * MICROSECOND, f"e{at:04}") for at in range(3_000)]
+    store.index(made)
+    iteration = store.search([EVERY, does("list")], objects=["a" * 24])
+    found = [next(iteration) for _ in range(100)]
+    forgotten(store)
+    found += iteration
+    assert [hit.event_id for hit in found] == [one["event.id"] for one in made]
+    assert {hit.matched for hit in found} == {(0, 1)}
+
+
+def test_a_search_of_everything_ends_where_the_node_lost_its_view(store: Searchable) -> None:
+    store.index([event(START + at * SECOND, f"e{at:04}") for at in range(3_000)])
+    iteration = store.search([EVERY])
+    next(iteration)
+    forgotten(store)
+    with pytest.raises(Unavailable, match=r"lost sight .*search again"):
+        list(iteration)
+
+
+def test_objects_that_are_not_committed_are_not_seen(store: Searchable, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.index([event(START + at * SECOND, f"e{at}", of=f"{at % 3:024}") for at in range(9)])
+    for most in (65_000, 1):  # by the node, or here
+        monkeypatch.setattr(windows, "MOST_TERMS", most)
+        store.hidden = [f"{0:024}", f"{1:024}", "other"]
+        assert [hit.event_id for hit in store.search([EVERY, NOTHING])] == ["e2", "e5", "e8"]
+        assert [hit.event_id for hit in store.search([EVERY], objects=[f"{1:024}"])] == ["e1", "e4", "e7"]
+        store.hidden = []
+
+
+def test_objects_may_be_very_many(store: Searchable) -> None:
+    store.index([event(START + at * SECOND, f"e{at}", of=f"{at:024}") for at in range(6)])
+    for count in (65_000, 65_001, 200_000):
+        objects = [f"{at:024}" for at in range(3, 3 + count)]
+        assert [hit.event_id for hit in store.search([EVERY, does("get")], objects=objects)] == ["e3", "e4", "e5"]
+
+
+def test_windows_are_as_small_as_they_must_be(store: Searchable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events of 1970 and 2099, a crowded second and a crowded millisecond."""
+    monkeypatch.setattr(packs, "FEWEST_EVENTS", 100)
+    monkeypatch.setattr(packs, "WORK", 1)
+    times = [datetime(1970, 1, 1, tzinfo=UTC), *[START + at * MILLISECOND for at in range(950)]]
+    times += [*[START + SECOND] * 250, *[START + at * SECOND for at in range(2, 500)], datetime(2099, 1, 1, tzinfo=UTC)]
+    made = [event(time, f"e{at:05}") for at, time in enumerate(times)]
+    store.index(made)
+    assert [hit.event_id for hit in store.search([EVERY, EVERY])] == [one["event.id"] for one in made]
+    found = store.search([EVERY], since=START + 3 * MILLISECOND, until=START + 300 * SECOND)
+    assert [hit.event_id for hit in found] == [f"e{at:05}" for at in range(4, 951 + 250 + 298)]
+
+
+def test_counts_per_object_are_exact_over_many_indices(store: Searchable) -> None:
+    counts = {f"{number:024}": number % 7 for number in range(300)}
+    made = [
+        event(START - at * timedelta(days=40), f"{of}-{at}", of=of)
+        for of, count in counts.items()
+        for at in range(count)
+    ]
+    store.index(made)
+    store.index([{**event(START, "flow", of=f"{1:024}"), "event.dataset": FLOW}], dataset=FLOW)
+    assert counted(store.connection, store.names, list(counts), TRAIL) == counts
+    assert counted(store.connection, store.names, [f"{1:024}", "unknown"]) == {f"{1:024}": 2, "unknown": 0}
+    assert counted(store.connection, store.names, [], TRAIL) == {}
+
+
+def test_no_index_holds_nothing(store: Searchable) -> None:
+    store.made(store.names.of(FLOW, START, START), FLOW)
+    assert list(store.search([EVERY])) == []
+    assert counted(store.connection, store.names, ["a"], TRAIL) == {"a": 0}
