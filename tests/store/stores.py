@@ -19,7 +19,9 @@ def shipped_fields() -> dict[str, DatasetFields]:
 
 
 def connected(url: str, patience: float = 30.0) -> Connection:
-    return Connection(OpenSearch(hosts=[url], serializer=Json(), max_retries=0, timeout=60, pool_maxsize=8), url, patience)
+    return Connection(
+        OpenSearch(hosts=[url], serializer=Json(), max_retries=0, timeout=60, pool_maxsize=8), url, patience
+    )
 
 
 def prepared(url: str, names: Names, fields: Mapping[str, DatasetFields]) -> None:

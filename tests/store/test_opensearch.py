@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from stores import connected, prepared, removed, shipped_fields
 
 from siem.store.contract import Store
 from siem.store.opensearch import OpenSearchStore
 from siem.store.opensearch.names import Names
 from siem.testing.store_contract import StoreContract
-from stores import connected, prepared, removed, shipped_fields
 
 pytestmark = pytest.mark.slow
 

@@ -21,8 +21,8 @@ from typing import Any, TypeAlias
 import orjson
 
 from siem.errors import ConfigError
-from siem.schema import BY_NAME, LEAVES, OVERSIZE, DatasetFields
-from siem.schema.mapping import ANALYSIS, EXACT, FOLDED, RECORD, properties, put
+from siem.schema import BY_NAME, LEAVES, OVERSIZE, SEQ, DatasetFields
+from siem.schema.mapping import ANALYSIS, EXACT, FOLDED, READ, RECORD, properties, put
 from siem.store.opensearch.names import OTHER, Names, States
 
 Body: TypeAlias = Mapping[str, Any]
@@ -37,9 +37,6 @@ CUSTOM = "@custom"
 
 PRIORITY = 500
 """Of templates that take the same index the highest takes it alone; those that ship with OpenSearch stay below 300."""
-
-SEQ = "siem.seq"
-"""Position of an event among those of its object."""
 
 SETTINGS: Body = {
     "number_of_shards": "1",  # two cost a third more work per event on one node
@@ -81,8 +78,9 @@ STATE_FIELDS: Mapping[States, Mapping[str, Body]] = {
     States.LOG: {"number": LONG, **whole("entry")},
     States.LEDGER: {
         **exact("object", "bucket", "key", "version", "sha256", "state", "dataset", "token", "reason"),
-        **dict.fromkeys(("turn", "bytes", *COUNTS), LONG),
+        **dict.fromkeys(("turn", "position", "bytes", *COUNTS), LONG),
         **dict.fromkeys(TIMES, TIME),
+        "micros": {"properties": dict.fromkeys(TIMES, LONG)},
     },
     States.REJECTS: {
         **exact("object", "bucket", "key", "dataset", "parser_version", "reason", "sha256"),
@@ -90,7 +88,7 @@ STATE_FIELDS: Mapping[States, Mapping[str, Body]] = {
         **whole("raw"),
     },
     States.SIGNALS: {
-        **exact("rule_id", "event_id", "object", "dataset", "fingerprint", "grouping", "matched"),
+        **exact("rule_id", "event_id", "object", "dataset", "fingerprint", "grouping", "matched", "part"),
         "micros": LONG,
         "timestamp": TIME,
         **whole("group", "values"),
@@ -194,7 +192,7 @@ def base_mappings() -> dict[str, Any]:
     tree = properties()
     put(tree, LEAVES, dict(FOLDED))
     put(tree, OVERSIZE, dict(EXACT))
-    put(tree, SEQ, {"type": "long", "index": False})
+    put(tree, SEQ, dict(READ))
     return {"dynamic": False, "date_detection": False, "properties": tree}
 
 
