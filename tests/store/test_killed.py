@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import workload
+from stores import removed
+from workload import Cluster, Folder, Place
 
-from siem.store.embedded import EmbeddedStore
+from siem.store.opensearch.names import Names
 from siem.testing.deliveries import TRAIL, found
 
 pytestmark = pytest.mark.slow
@@ -37,8 +39,18 @@ def ended(target: Callable[..., None], *given: object) -> int | None:
     return process.exitcode
 
 
-def seen(folder: Path) -> dict[str, Any]:
-    store = EmbeddedStore(folder)
+@pytest.fixture(scope="module", params=["embedded", "opensearch"])
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    if request.param == "embedded":
+        yield Folder(tmp_path_factory.mktemp("stores"))
+        return
+    url, prefix = request.getfixturevalue("opensearch"), f"killed{secrets.token_hex(4)}-"
+    yield Cluster(url, prefix)
+    removed(url, Names(prefix))
+
+
+def seen(place: Place) -> dict[str, Any]:
+    store = place.opened()
     try:
         return workload.state(store)
     finally:
@@ -46,9 +58,9 @@ def seen(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def undisturbed(place: Place) -> list[dict[str, Any]]:
     """What a reader sees before any commit and after each."""
-    store = workload.opened(tmp_path_factory.mktemp("undisturbed") / "store")
+    store = place.at("undisturbed").opened()
     states = [workload.state(store)]
     states += [workload.state(store) for _ in workload.commits(store)]
     store.close()
@@ -71,47 +83,47 @@ def test_the_undisturbed_run_is_as_it_should_be(undisturbed: list[dict[str, Any]
 
 
 @pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.slow)])
-def test_killed_at_a_step_and_begun_again(tmp_path: Path, undisturbed: list[dict[str, Any]], stride: int) -> None:
+def test_killed_at_a_step_and_begun_again(place: Place, undisturbed: list[dict[str, Any]], stride: int) -> None:
     at, finished = 0, False
     while not finished:
         at += stride
-        folder = tmp_path / str(at)
-        code = ended(workload.work, folder, at)
+        one = place.at(f"stride{stride} {at}")
+        code = ended(workload.work, one, at)
         assert code in (KILLED, 0)
         finished = code == 0
-        assert seen(folder) in undisturbed, f"killed at step {at}: a commit is visible in part"
-        assert ended(workload.work, folder) == 0
-        assert seen(folder) == undisturbed[-1], f"killed at step {at}: not the same in the end"
+        assert seen(one) in undisturbed, f"killed at step {at}: a commit is visible in part"
+        assert ended(workload.work, one) == 0
+        assert seen(one) == undisturbed[-1], f"killed at step {at}: not the same in the end"
     assert at > 20, "the work has fewer steps than it should"
 
 
-def test_killed_at_random_moments(tmp_path: Path, undisturbed: list[dict[str, Any]]) -> None:
+def test_killed_at_random_moments(place: Place, undisturbed: list[dict[str, Any]]) -> None:
     chance = random.Random(7)  # noqa: S311
-    folder = tmp_path / "store"
+    one = place.at("random")
     for _ in range(12):
-        process = begun(workload.work, folder)
-        time.sleep(chance.uniform(0, 0.15))
+        process = begun(workload.work, one)
+        time.sleep(chance.uniform(0, 0.15) if isinstance(place, Folder) else chance.uniform(1, 4))
         process.kill()
         process.join(60)
-        assert seen(folder) in undisturbed
-    assert ended(workload.work, folder) == 0
-    assert seen(folder) == undisturbed[-1]
+        assert seen(one) in undisturbed
+    assert ended(workload.work, one) == 0
+    assert seen(one) == undisturbed[-1]
 
 
-def test_two_processes_at_once_do_the_same_as_one_after_the_other(tmp_path: Path) -> None:
+def test_two_processes_at_once_do_the_same_as_one_after_the_other(place: Place) -> None:
     shares = [range(45), range(15, 60)]
     for part in shares:
-        assert ended(workload.share, tmp_path / "in turn", part) == 0
-    both = [begun(workload.share, tmp_path / "at once", part) for part in shares]
+        assert ended(workload.share, place.at("in turn"), part) == 0
+    both = [begun(workload.share, place.at("at once"), part) for part in shares]
     for process in both:
         process.join(60)
     assert [process.exitcode for process in both] == [0, 0]
-    assert shared(tmp_path / "at once") == shared(tmp_path / "in turn")
+    assert shared(place.at("at once")) == shared(place.at("in turn"))
 
 
-def shared(folder: Path) -> tuple[object, ...]:
+def shared(place: Place) -> tuple[object, ...]:
     """What does not depend on who came first: of a repeated event, either object may be the one that has it."""
-    store = EmbeddedStore(folder)
+    store = place.opened()
     rows = sorted(store.ledger().values(), key=lambda row: row.key)
     events = [{**(hit.document or {}), "siem.object": ""} for hit in found(store, TRAIL, documents=True)]
     rejects = sorted((stored.key, stored.reject.ordinal) for stored in store.rejects())

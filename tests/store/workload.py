@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from stores import connected, prepared, shipped_fields
 
 from siem.parsing.batch import Parsed
 from siem.store.contract import Judged, Signal, State, Store
 from siem.store.embedded import EmbeddedStore, writing
+from siem.store.opensearch import OpenSearchStore, spool
+from siem.store.opensearch.names import Names
 from siem.testing.deliveries import (
     FLOW,
     NOW,
@@ -31,9 +35,50 @@ from siem.testing.deliveries import (
 MIDNIGHT = START + timedelta(hours=14)
 
 
-def opened(folder: Path, die_at: int = 0) -> EmbeddedStore:
-    """A store that is killed at its `die_at`-th step. Events are written aside a hundred at a time."""
-    writing.GATHERED_ROWS = 100
+class Place(Protocol):
+    """Where a store is; can be sent to another process."""
+
+    def opened(self, die_at: int = 0) -> Store:
+        """A store that is killed at its `die_at`-th step."""
+        ...
+
+    def at(self, name: str) -> Place:
+        """Another store beside it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """An embedded store. Events are written aside a hundred at a time."""
+
+    path: Path
+
+    def opened(self, die_at: int = 0) -> Store:
+        writing.GATHERED_ROWS = 100
+        return EmbeddedStore(self.path, step=dying(die_at))
+
+    def at(self, name: str) -> Folder:
+        return Folder(self.path / name)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A store on OpenSearch. Bodies are small, so that there are several."""
+
+    url: str
+    prefix: str
+
+    def opened(self, die_at: int = 0) -> Store:
+        spool.BODY = 20_000
+        names, fields = Names(self.prefix), shipped_fields()
+        prepared(self.url, names, fields)
+        return OpenSearchStore(connected(self.url), names, fields, lease=0.5, step=dying(die_at))
+
+    def at(self, name: str) -> Cluster:
+        return Cluster(self.url, f"{self.prefix}{name.replace(' ', '')}-")
+
+
+def dying(die_at: int) -> Callable[[str], None]:
     steps = 0
 
     def step(name: str) -> None:
@@ -42,12 +87,12 @@ def opened(folder: Path, die_at: int = 0) -> EmbeddedStore:
         if steps == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return EmbeddedStore(folder, step=step)
+    return step
 
 
-def work(folder: Path, die_at: int = 0) -> None:
+def work(place: Place, die_at: int = 0) -> None:
     """All of it, commit by commit."""
-    store = opened(folder, die_at)
+    store = place.opened(die_at)
     for _ in commits(store):
         pass
     store.close()
@@ -88,9 +133,9 @@ def state(store: Store) -> dict[str, Any]:
     }
 
 
-def share(folder: Path, numbers: range) -> None:
+def share(place: Place, numbers: range) -> None:
     """Commit these objects three at a time. Every one repeats ten events of the one before and of itself."""
-    store = EmbeddedStore(folder)
+    store = place.opened()
     for start in range(numbers.start, numbers.stop, 3):
         with store.writing(NOW) as commit:
             for number in range(start, min(start + 3, numbers.stop)):
