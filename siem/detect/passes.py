@@ -15,7 +15,7 @@ from siem.detect.packs import Erred, Found, Packs, Span, by_span
 from siem.detect.sources import Sources
 from siem.errors import ContentError
 from siem.sigma import Rule, RuleSet
-from siem.store.contract import Again, Judged, Signal, Store
+from siem.store.contract import Again, Judged, Progress, Signal, Store
 
 TOGETHER = 200
 """Objects that are judged and marked at a time."""
@@ -63,11 +63,14 @@ def detect(
         Unavailable: the store is away; what was marked stays so.
     """
     running = _Pass(store, rules, sources)
+    state = store.progress()
     for dataset in sources.fields:
-        running.pay(dataset)
-        for _ in running.advance(dataset, everything):
+        if state.owing:
+            running.pay(dataset)
+        for _ in running.advance(dataset, everything, state):
             progress(running.done)
-        running.count(dataset)
+        if state.owing or running.done.errors:
+            running.count(dataset)
     return running.done
 
 
@@ -113,15 +116,18 @@ class _Pass:
         self._packs = {dataset: Packs(fields, store.dialect) for dataset, fields in sources.fields.items()}
         self.done = Passed(left_out=self._judgement.left_out)
 
-    def advance(self, dataset: str, everything: bool) -> Iterator[None]:
+    def advance(self, dataset: str, everything: bool, state: Progress) -> Iterator[None]:
         """Judge the dataset's objects from the marks on; stops after every part that is marked."""
         takers = {rule.key: self._takers(rule) for rule in self._of(dataset)}
-        marks = self._store.marks(dataset)
+        marks, last = state.marks.get(dataset, {}), state.last.get(dataset, 0)
         start = marks.get(ALL, 0) if everything else 0
         known = {key for rule, keys in takers.items() for key in (rule, *keys)} | ({ALL} if everything else set())
         at = {key: marks.get(key, start) for key in known}
         stay = {(key, dataset): start for key in self._withheld if everything and key not in marks}
-        while at and (objects := self._store.pending(dataset, min(at.values()), TOGETHER)):
+        while at and min(at.values()) < last:
+            objects = self._store.pending(dataset, min(at.values()), TOGETHER)
+            if not objects:
+                return
             behind = {
                 taker: {of.object for of in objects if of.turn > at[taker]}
                 for keys in takers.values()
@@ -169,7 +175,7 @@ class _Pass:
 
     def again(self, span: Span) -> None:
         """Judge a span again, taker by taker; a correlation only where none of its rules erred."""
-        turn = self._store.turn()
+        turn = self._store.progress().turn
         found: dict[str, list[Signal]] = {taker: [] for rule in self._rules.values() for taker in self._takers(rule)}
         erred: set[str] = set()
         for dataset in self._sources.fields:

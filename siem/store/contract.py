@@ -189,6 +189,25 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far detection has come.
+
+    last: dataset -> the turn of its last object with events; those without any have none.
+    marks: dataset -> rule -> the turn up to which the rule has judged the dataset's objects.
+    owing: some rule may owe something.
+    """
+
+    last: Mapping[str, int] = field(default_factory=dict)
+    marks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    owing: bool = False
+
+    @property
+    def turn(self) -> int:
+        """Of the last object with events; 0 without any."""
+        return max(self.last.values(), default=0)
+
+
+@dataclass(frozen=True)
 class DatasetStats:
     """Sums over a dataset's objects (None: over the objects without one).
 
@@ -272,12 +291,8 @@ class Store(Protocol):
         """
         ...
 
-    def turn(self) -> int:
-        """The turn of the last object with events; 0 without any."""
-        ...
-
-    def marks(self, dataset: str) -> dict[str, int]:
-        """Up to which turn each rule has judged the dataset's objects."""
+    def progress(self) -> Progress:
+        """What there is to judge, and what was judged: cheap, whatever is stored."""
         ...
 
     def owed(self, dataset: str) -> dict[str, list[str]]:

@@ -84,7 +84,7 @@ def put(
 
 def waiting(store: Store, dataset: str = TRAIL, rule: str = "r") -> list[str]:
     """Objects that a rule has not judged."""
-    return [of.object for of in store.pending(dataset, store.marks(dataset).get(rule, 0))]
+    return [of.object for of in store.pending(dataset, store.progress().marks.get(dataset, {}).get(rule, 0))]
 
 
 def as_it_stands(rule: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> Sequence[Alert]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from siem.parsing.batch import Parsed
-from siem.store.contract import MERGED, Again, Alert, Judged, Signal, Store
+from siem.store.contract import MERGED, Again, Alert, Judged, Progress, Signal, Store
 from siem.testing.deliveries import (
     FLOW,
     NOW,
@@ -62,7 +62,7 @@ class JudgingContract:
     # Objects
 
     def test_a_new_store_has_nothing_to_judge(self, store: Store) -> None:
-        assert (store.pending(TRAIL), store.turn(), store.marks(TRAIL), store.owed(TRAIL)) == ([], 0, {}, {})
+        assert (store.pending(TRAIL), store.progress(), store.owed(TRAIL)) == ([], Progress(), {})
         assert (store.signals("r", ANN), store.alerts(), store.alerts(merged=True)) == ([], [], [])
 
     def test_pending_are_a_datasets_objects_with_events_in_the_order_of_turns(self, store: Store) -> None:
@@ -71,7 +71,8 @@ class JudgingContract:
         put(store, (a, Parsed(TRAIL, trail(a, "e2"))), (empty, Parsed(TRAIL, None, [reject(0)])))
         first, second = store.pending(TRAIL)
         assert [first.object, second.object] == [z.source.id, a.source.id]
-        assert 0 < first.turn < second.turn == store.turn()
+        assert 0 < first.turn < second.turn == store.progress().last[TRAIL] == store.progress().turn
+        assert store.progress().last.keys() == {TRAIL, FLOW}
         assert store.pending(TRAIL, first.turn) == [second]
         assert store.pending(TRAIL, most=1) == [first]
         assert store.pending(TRAIL, second.turn) == []
@@ -95,8 +96,7 @@ class JudgingContract:
         store.mark(Judged(marks={("r", TRAIL): 7, ("s", TRAIL): 3, ("r", FLOW): 1}), as_it_stands)
         store.mark(Judged(marks={("r", TRAIL): 5, ("s", TRAIL): 4}), as_it_stands)
         other = self.opened(place)
-        assert other.marks(TRAIL) == {"r": 7, "s": 4}
-        assert other.marks(FLOW) == {"r": 1}
+        assert other.progress().marks == {TRAIL: {"r": 7, "s": 4}, FLOW: {"r": 1}}
         other.close()
 
     def test_what_is_owed_stays_until_it_is_paid(self, store: Store) -> None:
@@ -107,9 +107,13 @@ class JudgingContract:
         store.mark(Judged(owed=[*owed, ("s", z.source.id)]), as_it_stands)
         store.mark(Judged(owed=owed), as_it_stands)
         assert store.owed(TRAIL) == {"r": [z.source.id, a.source.id], "s": [z.source.id]}
+        assert store.progress().owing
         store.mark(Judged(paid=[("r", z.source.id), ("s", "unknown")]), as_it_stands)
         assert store.owed(TRAIL) == {"r": [a.source.id], "s": [z.source.id]}
         assert store.owed(FLOW) == {"r": [flow.source.id]}
+        assert store.progress().owing
+        store.mark(Judged(paid=[("r", a.source.id), ("r", flow.source.id), ("s", z.source.id)]), as_it_stands)
+        assert not store.progress().owing
 
     # Signals
 
@@ -139,7 +143,7 @@ class JudgingContract:
     def test_judging_again_replaces_the_rules_signals_of_the_span(self, store: Store) -> None:
         one, late = delivery("one"), delivery("late")
         put(store, (one, Parsed(TRAIL, trail(one, "x"))))
-        turn = store.turn()
+        turn = store.progress().turn
         put(store, (late, Parsed(TRAIL, trail(late, "y"))))
         hour = timedelta(hours=1)
         inside = replace(SIGNAL, object=one.source.id)
@@ -159,7 +163,7 @@ class JudgingContract:
         }
         assert store.signals("s", ANN) == [other_rule]
         settle = Settled()
-        store.mark(Judged([], Again("r", [TRAIL, FLOW], None, None, store.turn())), settle)
+        store.mark(Judged([], Again("r", [TRAIL, FLOW], None, None, store.progress().turn)), settle)
         assert store.signals("r", ANN) == []
         assert settle.asked == [("r", [], [])]
 
@@ -193,7 +197,7 @@ class JudgingContract:
 
         with pytest.raises(RuntimeError):
             store.mark(Judged([SIGNAL], marks={("r", TRAIL): 1}), fails)
-        assert (store.signals("r", ANN), store.marks(TRAIL)) == ([], {})
+        assert (store.signals("r", ANN), store.progress().marks) == ([], {})
 
     def test_alerts_come_newest_first_until_they_are_not_wanted(self, store: Store) -> None:
         new = replace(ALERT, id="2", last=NOW, state="closed")

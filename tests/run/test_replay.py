@@ -168,7 +168,7 @@ def test_an_object_with_a_new_event_is_judged_again(shop: Shop) -> None:
     shop.put("a", OLD, NEW)
     shop.put("b", OLD, TIMELESS)
     shop.ingest("1")
-    shop.store.mark(Judged(marks={("r", DATASET): shop.store.turn()}), as_it_stands)
+    shop.store.mark(Judged(marks={("r", DATASET): shop.store.progress().turn}), as_it_stands)
     shop.replay("2")
     assert waiting(shop.store, DATASET) == [shop.row("a").object]
 

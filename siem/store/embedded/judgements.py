@@ -40,8 +40,16 @@ def mark(connection: sqlite3.Connection, judged: Judged, settle: Settle) -> set[
     return changed
 
 
-def marks(connection: sqlite3.Connection, dataset: str) -> dict[str, int]:
-    return dict(connection.execute("SELECT rule_id, turn FROM marks WHERE dataset = ?", (dataset,)).fetchall())
+def marks(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """By dataset and rule."""
+    found: dict[str, dict[str, int]] = {}
+    for rule, dataset, turn in connection.execute("SELECT rule_id, dataset, turn FROM marks"):
+        found.setdefault(dataset, {})[rule] = turn
+    return found
+
+
+def is_owing(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM owed LIMIT 1").fetchone() is not None
 
 
 def owed(connection: sqlite3.Connection, dataset: str) -> dict[str, list[str]]:

@@ -167,11 +167,10 @@ def pending(connection: sqlite3.Connection, dataset: str, after: int, most: int 
     return [Pending(object_, turn) for object_, turn in found]
 
 
-def turn(connection: sqlite3.Connection) -> int:
-    """The turn of the last object with events; 0 without any."""
-    last = "SELECT turn FROM objects WHERE events > duplicates ORDER BY turn DESC LIMIT 1"
-    found: int = connection.execute(f"SELECT coalesce(({last}), 0)").fetchone()[0]
-    return found
+def last_turns(connection: sqlite3.Connection) -> dict[str, int]:
+    """By dataset, the turn of the last object with events."""
+    last = "SELECT dataset, max(turn) FROM objects WHERE events > duplicates GROUP BY dataset"
+    return dict(connection.execute(last).fetchall())
 
 
 def stats(connection: sqlite3.Connection) -> Iterator[DatasetStats]:

@@ -21,6 +21,7 @@ from siem.store.contract import (
     Judged,
     LedgerRow,
     Pending,
+    Progress,
     Settle,
     Signal,
     StoredReject,
@@ -30,7 +31,7 @@ from siem.store.embedded import judgements, rejects
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make, remove
 from siem.store.embedded.ledger import Ledger, immediate
-from siem.store.embedded.objects import names, pending, readable, rows, stats, turn
+from siem.store.embedded.objects import last_turns, names, pending, readable, rows, stats
 from siem.store.embedded.replaying import Replay, replay
 from siem.store.embedded.searching import Asked, Searching
 from siem.store.embedded.trouble import told
@@ -119,13 +120,10 @@ class EmbeddedStore:
         with self._reading() as connection:
             return pending(connection, dataset, after, most)
 
-    def turn(self) -> int:
+    def progress(self) -> Progress:
         with self._reading() as connection:
-            return turn(connection)
-
-    def marks(self, dataset: str) -> dict[str, int]:
-        with self._reading() as connection:
-            return judgements.marks(connection, dataset)
+            marks, owing = judgements.marks(connection), judgements.is_owing(connection)
+            return Progress(last_turns(connection), marks, owing)
 
     def owed(self, dataset: str) -> dict[str, list[str]]:
         with self._reading() as connection:

@@ -16,11 +16,11 @@ from itertools import groupby, islice
 from typing import Any
 
 from siem.errors import Unavailable
-from siem.store.contract import MERGED, Again, Alert, Judged, Settle, Signal
+from siem.store.contract import MERGED, Again, Alert, Judged, Progress, Settle, Signal
 from siem.store.groups import part
 from siem.store.opensearch import signals as kept
 from siem.store.opensearch.claims import PAUSE, Writer
-from siem.store.opensearch.log import Log
+from siem.store.opensearch.log import APPLIED, Log, Pointer
 from siem.store.opensearch.names import States
 from siem.store.opensearch.operations import Operation, conflicts
 from siem.store.opensearch.scanning import document, documents, scan
@@ -44,7 +44,17 @@ class Lock:
     holder: str = ""
     dirty: frozenset[Group] = frozenset()
     marks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    owing: bool = False
     version: Version | None = None
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any] | None) -> Lock:
+        """From its document."""
+        if found is None:
+            return cls()
+        source, version = found["_source"], (found["_seq_no"], found["_primary_term"])
+        dirty = frozenset([(rule, key) for rule, key in source["dirty"]])
+        return cls(source["holder"], dirty, source["marks"], source["owing"], version)
 
     def document(self) -> dict[str, Any]:
         return {
@@ -52,15 +62,16 @@ class Lock:
             "holder": self.holder,
             "dirty": sorted(self.dirty),
             "marks": self.marks,
+            "owing": self.owing,
         }
 
-    def advanced(self, marks: Mapping[tuple[str, str], int]) -> Lock:
+    def advanced(self, marks: Mapping[tuple[str, str], int], owing: bool) -> Lock:
         """Given back, all groups settled, with marks that never go back."""
         new = {dataset: dict(of) for dataset, of in self.marks.items()}
         for (rule, dataset), turn in marks.items():
             of = new.setdefault(dataset, {})
             of[rule] = max(of.get(rule, 0), turn)
-        return replace(self, holder="", dirty=frozenset(), marks=new)
+        return replace(self, holder="", dirty=frozenset(), marks=new, owing=owing)
 
 
 class Judgements:
@@ -71,8 +82,11 @@ class Judgements:
         self._connection, self._names = place.connection, place.names
         self._state = place.names.state(States.STATE)
 
-    def marks(self, dataset: str) -> dict[str, int]:
-        return dict(self._lock().marks.get(dataset, {}))
+    def progress(self) -> Progress:
+        self._log.follow()
+        pointer, lock = documents(self._connection, self._state, [APPLIED, JUDGING])
+        standing = Lock.of(lock)
+        return Progress(Pointer.of(pointer).last, standing.marks, standing.owing)
 
     def owed(self, dataset: str) -> dict[str, list[str]]:
         self._log.follow()
@@ -111,19 +125,14 @@ class Judgements:
                 self._place.step("alerts")
                 self._carry_out(self._debts(judged))
                 self._place.step("owed")
-                self._put(held.advanced(judged.marks))
+                self._put(held.advanced(judged.marks, self._is_owing(judged, lock.owing)))
                 self._place.step("marked")
         finally:
             writer.end()
         return changes.changed
 
     def _lock(self) -> Lock:
-        found = document(self._connection.ask("GET", f"/{self._state}/_doc/{JUDGING}", also=(404,)))
-        if found is None:
-            return Lock()
-        source = found["_source"]
-        dirty = frozenset([(rule, key) for rule, key in source["dirty"]])
-        return Lock(source["holder"], dirty, source["marks"], (found["_seq_no"], found["_primary_term"]))
+        return Lock.of(document(self._connection.ask("GET", f"/{self._state}/_doc/{JUDGING}", also=(404,))))
 
     @contextmanager
     def _held(self, writer: Writer) -> Iterator[Lock]:
@@ -170,6 +179,12 @@ class Judgements:
             for one in judged.owed
         ]
         return [*owed, *[Operation(self._state, _debt(*one), None) for one in judged.paid]]
+
+    def _is_owing(self, judged: Judged, before: bool) -> bool:
+        """Something is owed, now that these debts are written."""
+        if judged.owed or not judged.paid:
+            return before or bool(judged.owed)
+        return next(scan(self._connection, self._state, {"term": {"kind": OWED}}, page=1), None) is not None
 
     def _changes(self, judged: Judged, dirty: frozenset[Group], settle: Settle) -> Changes:
         """What is to be written, from what stands now."""

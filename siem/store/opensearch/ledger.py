@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,6 @@ from siem.store.opensearch.scanning import first, refresh, scan
 from siem.store.times import from_micros
 
 COUNTS = ("records", "events", "rejects", "skipped", "duplicates")
-
-LAST_TURN: Sequence[dict[str, Any]] = ({"turn": "desc"},)
 
 
 def rows_of(connection: Connection, names: Names, log: Log, objects: Iterable[str] | None) -> Iterator[Row]:
@@ -49,15 +47,6 @@ def pending(
     else:
         found = scan(connection, index, query, [{"turn": "asc"}])
     return [Pending(hit["_id"], hit["_source"]["turn"]) for hit in found][:most]
-
-
-def turn(connection: Connection, names: Names, log: Log) -> int:
-    """The turn of the last object with events; 0 without any."""
-    log.follow()
-    index = names.state(States.LEDGER)
-    refresh(connection, index)
-    found = first(connection, index, {"range": {"turn": {"gt": 0}}}, LAST_TURN, 1)
-    return int(found[0]["_source"]["turn"]) if found else 0
 
 
 def hidden(connection: Connection, names: Names, log: Log, before: int) -> list[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -31,6 +31,28 @@ APPLIED = "log"
 """Document of the state index: up to which entry the ledger has followed the log."""
 
 
+@dataclass(frozen=True)
+class Pointer:
+    """Up to which entry the ledger has followed, and with it each dataset's last turn that has events."""
+
+    applied: int = 0
+    last: Mapping[str, int] = field(default_factory=dict)
+    version: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any] | None) -> Pointer:
+        """From its document."""
+        if found is None:
+            return cls()
+        source = found["_source"]
+        return cls(source["applied"], source["last"], (found["_seq_no"], found["_primary_term"]))
+
+    def moved(self, number: int, changed: Iterable[Row]) -> Pointer:
+        turns = {row.row.dataset: row.turn for row in sorted(changed, key=lambda row: row.turn) if row.row and row.turn}
+        last = {dataset: max(turn, self.last.get(dataset, 0)) for dataset, turn in turns.items() if dataset}
+        return replace(self, applied=number, last={**self.last, **last})
+
+
 class Log:
     """Of one store. Every writer and reader has its own."""
 
@@ -44,13 +66,12 @@ class Log:
         """Bring the ledger up to the last entry; its number."""
         number = self._known()
         while (entry := self._entry(number + 1)) is not None:
-            ahead = self._pointer()[0]
-            if ahead > number:
-                number = ahead
+            pointer = self.pointer()
+            if pointer.applied > number:
+                number = pointer.applied
                 continue
             number += 1
-            self._apply(number, entry)
-            self._point(number)
+            self._point(pointer.moved(number, self._applied_to(number, entry)), number)
         self._applied = number
         return number
 
@@ -97,37 +118,32 @@ class Log:
 
     def _known(self) -> int:
         if self._applied is None:
-            self._applied = self._pointer()[0]
+            self._applied = self.pointer().applied
         return self._applied
 
-    def _pointer(self) -> tuple[int, tuple[int, int] | None]:
-        """Up to where the ledger has followed, and the version of the document that says so."""
-        found = document(self._connection.ask("GET", f"/{self._state}/_doc/{APPLIED}", also=(404,)))
-        if found is None:
-            return 0, None
-        return found["_source"]["applied"], (found["_seq_no"], found["_primary_term"])
+    def pointer(self) -> Pointer:
+        return Pointer.of(document(self._connection.ask("GET", f"/{self._state}/_doc/{APPLIED}", also=(404,))))
 
-    def _point(self, number: int) -> None:
+    def _point(self, to: Pointer, number: int) -> None:
         """Say that the ledger has followed, and drop the entry's content: rows are large, and in the ledger now."""
-        ahead, version = self._pointer()
-        if ahead >= number:
-            return
-        condition = {} if version is None else {"if_seq_no": version[0], "if_primary_term": version[1]}
-        path = f"/{self._state}/_doc/{APPLIED}" if version else f"/{self._state}/_create/{APPLIED}"
-        self._connection.ask("PUT", path, {"kind": "log", "applied": number}, also=(409,), **condition)
-        self._connection.ask("PUT", f"/{self._log}/_doc/{_id(number)}", {"number": number})
+        content = {"kind": "log", "applied": to.applied, "last": to.last}
+        operation = Operation(self._state, APPLIED, content, to.version, absent=to.version is None)
+        if not conflicts(self._connection, [operation]):
+            conflicts(self._connection, [Operation(self._log, _id(number), {"number": number})])
 
-    def _apply(self, number: int, entry: Entry) -> None:
-        """Change the ledger as the entry says. May be repeated, also by several at once."""
+    def _applied_to(self, number: int, entry: Entry) -> list[Row]:
+        """Change the ledger as the entry says; the rows that it changed. May be repeated, also by several at once."""
         if not entry:
-            return
+            return []
         objects = [row["object"] for row in entry["rows"]]
-        while True:
+        standing = self.rows(objects)
+        while changes := _changes(number, entry, standing):
+            self.put(changes)
             standing = self.rows(objects)
-            if not self.put(_changes(number, entry, standing)):
-                break
-        if entry["kind"] == "replay" and self.rows(objects)[objects[0]].applied == number:
+        changed = [row for row in standing.values() if row.applied == number]
+        if entry["kind"] == "replay" and changed:
             conflicts(self._connection, self._replayed(entry))
+        return changed
 
     def _replayed(self, entry: Entry) -> list[Operation]:
         """What a replay changes beside the row. Events and rejects are whole in the entry."""

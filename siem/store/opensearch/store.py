@@ -16,6 +16,7 @@ from siem.store.contract import (
     Judged,
     LedgerRow,
     Pending,
+    Progress,
     Settle,
     Signal,
     StoredReject,
@@ -87,11 +88,8 @@ class OpenSearchStore:
     def pending(self, dataset: str, after: int = 0, most: int | None = None) -> list[Pending]:
         return ledger.pending(self._connection, self._names, self._log, dataset, after, most)
 
-    def turn(self) -> int:
-        return ledger.turn(self._connection, self._names, self._log)
-
-    def marks(self, dataset: str) -> dict[str, int]:
-        return self._judgements.marks(dataset)
+    def progress(self) -> Progress:
+        return self._judgements.progress()
 
     def owed(self, dataset: str) -> dict[str, list[str]]:
         return self._judgements.owed(dataset)
