@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import cloudtrail, correlations, detection, elb, ingest, memory, vpcflow, waf
+from bench import cloudtrail, correlations, detection, elb, ingest, memory, opensearch_documents, vpcflow, waf
 from bench.claim import Claim
 from siem.allocator import settle
 
@@ -86,7 +86,14 @@ def main(words: list[str]) -> int:
     settle()  # as `siem` does
     results: list[Result] = []
     with ExitStack() as stack:
-        claims = [*cloudtrail.claims(), *vpcflow.claims(), *elb.claims(), *waf.claims(), *correlations.claims()]
+        claims = [
+            *cloudtrail.claims(),
+            *vpcflow.claims(),
+            *elb.claims(),
+            *waf.claims(),
+            *correlations.claims(),
+            *opensearch_documents.claims(),
+        ]
         if wanted("ingest of objects"):
             small = stack.enter_context(ingest.bucket(ingest.SMALL_OBJECTS, ingest.SMALL_RECORDS))
             large = stack.enter_context(ingest.bucket(ingest.LARGE_OBJECTS, ingest.LARGE_RECORDS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -71,6 +71,10 @@ class Batch(Protocol):
 
     def ndjson(self) -> bytes:
         """One JSON document a line, each ended by a newline."""
+        ...
+
+    def lines(self) -> Iterable[bytes]:
+        """The documents of `ndjson()` one by one, without newlines."""
         ...
 
     def documents(self) -> Documents:

@@ -6,7 +6,7 @@ spread over the rows: 6 ns a row and piece to spread, 9 to join, against 100 for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TypeAlias
@@ -187,10 +187,17 @@ class ColumnBatch:
         return self.rows
 
     def ndjson(self) -> bytes:
+        return b"".join(joined(folded([*self.pieces(), "}\n"], self.rows), self.rows))
+
+    def pieces(self) -> list[Piece]:
+        """The documents without their end: `joined` makes lines of them, with what else they shall hold."""
         pieces: list[Piece] = []
         for name, column in self.columns.items():
-            pieces += fragments("," if pieces else "{", name, column, self.rows)
-        return joined(folded([*pieces, "}\n"], self.rows), self.rows)
+            pieces += fragments("," if pieces else "{", name, column)
+        return pieces
+
+    def lines(self) -> Iterable[bytes]:
+        return self.ndjson().splitlines()
 
     def documents(self) -> Documents:
         return Decoded(self.ndjson().splitlines())
@@ -215,23 +222,28 @@ COMBINATIONS = 16
 """Two coded pieces become one where that makes at most one text for so many rows."""
 
 
-def fragments(lead: str, name: str, column: Column, rows: int) -> list[Piece]:
+def fragments(lead: str, name: str, column: Column) -> list[Piece]:
     """`<lead>"name":value` for each row; nothing where there is none. All of it is JSON."""
-    opening = f'{lead}"{name}":'
-    if isinstance(column, Numbered):
-        return [f'{opening}"{column.prefix}', column.digits, '"']
     field = BY_NAME.get(name)
-    closing = "" if field is not None and field.kind in (Kind.LONG, Kind.DOUBLE) else '"'
+    number = field is not None and field.kind in (Kind.LONG, Kind.DOUBLE)
+    mark = "" if number else '"'
+    return between(f'{lead}"{name}":{mark}', column, mark, plain=number)
+
+
+def between(opening: str, column: Column, closing: str, plain: bool = False) -> list[Piece]:
+    """`<opening>text<closing>` for each row; nothing where there is none. plain: texts need no escapes in JSON."""
+    if isinstance(column, Numbered):
+        return [f"{opening}{column.prefix}", column.digits, closing]
     if len(column.texts) <= FEW:
         pieces: list[Piece] = [
-            "" if text is None else f"{opening}{closing}{escape(text) if closing else text}{closing}"
+            "" if text is None else f"{opening}{text if plain else escape(text)}{closing}"
             for text in column.texts.to_pylist()
         ]
         return pieces if len(pieces) == 1 else [Coded(pa.array(pieces, pa.string()), column.at)]
-    texts = escaped(column.texts) if closing else column.texts
+    texts = column.texts if plain else escaped(column.texts)
     if column.at is None and not texts.null_count:
-        return [opening + closing, texts, closing]
-    texts = pc.binary_join_element_wise(opening + closing, texts, closing, "")
+        return [opening, texts, closing]
+    texts = pc.binary_join_element_wise(opening, texts, closing, "")
     return [Coded(texts.fill_null(""), column.at)]
 
 
@@ -288,8 +300,8 @@ def product(left: Coded, right: Coded) -> Coded:
     return Coded(pc.binary_join_element_wise(firsts, seconds, ""), left.at * np.int32(many) + right.at)
 
 
-def joined(pieces: Sequence[Piece], rows: int) -> bytes:
-    """All rows, one behind the other.
+def joined(pieces: Sequence[Piece], rows: int) -> Iterator[pa.Buffer]:
+    """All rows, one behind the other, in buffers of about `JOINED` bytes, each of whole rows.
 
     The bytes of taken texts lie one behind the other, so that one `take` of every row's pieces in turn writes the
     documents, in half the time of `binary_join_element_wise`.
@@ -309,7 +321,7 @@ def joined(pieces: Sequence[Piece], rows: int) -> bytes:
                 places[:, number] = first if len(own) < rows else np.arange(first + start, first + end)
         return every.take(pa.array(places.ravel())).buffers()[2]
 
-    return b"".join(document_bytes(start, min(start + step, rows)) for start in range(0, rows, step))
+    return (document_bytes(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
 def texts_of(piece: Coded | pa.StringArray) -> pa.StringArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -40,6 +40,9 @@ class RowBatch:
     def ndjson(self) -> bytes:
         starts = range(0, len(self.events), ENCODED)
         return b"".join([_encoder.encode_lines(self.events[start : start + ENCODED]) for start in starts])
+
+    def lines(self) -> Iterable[bytes]:
+        return map(_encoder.encode, self.events)
 
     def documents(self) -> Documents:
         return RowDocuments(self)

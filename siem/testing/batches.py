@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -35,6 +35,9 @@ class DocumentBatch:
 
     def ndjson(self) -> bytes:
         return b"".join(orjson.dumps(_ordered(document)) + b"\n" for document in self.given)
+
+    def lines(self) -> Iterable[bytes]:
+        return self.ndjson().splitlines()
 
     def documents(self) -> Documents:
         return Decoded(self.ndjson().splitlines())

@@ -81,10 +81,15 @@ class TestMapping:
         assert mapped["aws.cloudtrail"] == {"type": "object", "enabled": False}
         assert mapped["siem.leaves"] == {"type": "keyword", "normalizer": "lc", "ignore_above": 8191}
         assert mapped["siem.oversize"] == {"type": "keyword", "ignore_above": 8191}
-        assert set(mapped) - {"aws.cloudtrail", "siem.leaves", "siem.oversize"} == set(BY_NAME)
+        assert mapped["siem.seq"] == {"type": "long", "index": False, "doc_values": False}
+        assert set(mapped) - {"aws.cloudtrail", "siem.leaves", "siem.oversize", "siem.seq"} == set(BY_NAME)
 
     def test_an_index_of_any_json_holds_leaves_alone(self) -> None:
-        assert list(leaves(index(ANY_JSON)["mappings"]["properties"])) == ["siem.leaves", "siem.oversize"]
+        assert list(leaves(index(ANY_JSON)["mappings"]["properties"])) == [
+            "siem.leaves",
+            "siem.oversize",
+            "siem.seq",
+        ]
 
     def test_every_index_defines_the_normalizer_and_maps_nothing_by_itself(self) -> None:
         body = index(JSON)

@@ -1,49 +1,93 @@
-"""From a batch to the lines of a bulk request: each event's action, and its document with what the store adds."""
+"""From a batch to the lines of a bulk request: each event's action, and its document with what the store adds.
+
+A document is the event's line of `Batch.ndjson()`, with `siem.seq` and what `schema.additions` says before its closing
+brace. That function is the specification; here the same is written in a third of the time.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any
 
 import orjson
 
 from siem.parsing.batch import Batch
-from siem.schema import SEQ, DatasetFields, additions, decoded
+from siem.parsing.columns import ColumnBatch
+from siem.schema import LEAVES, SEQ, DatasetFields, additions, decoded
+from siem.schema.leaves import LONGEST, TEXT_FIELDS
+from siem.store.opensearch.column_documents import in_columns
 from siem.store.opensearch.names import Names
+from siem.store.opensearch.places import Places
+from siem.store.opensearch.record_leaves import RecordLeaves
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+TOGETHER = 1 << 20
+"""Bytes of events whose lines are joined."""
+
+SEQUEL = f',"{SEQ}":'.encode()
+LISTED = f',"{LEAVES}":'.encode()
 
 
 class BulkLines:
     """Writes the events of one dataset for one commit.
 
-    unique_ids: events have ids of their own only together with their time: see `identity`.
-    now: when the commit began; it says which indices are within reach (`Names.of`).
+    unique_ids: as parsers declare it: the source gave its events ids. now: when the commit began; it says which indices
+    are within reach (`Names.of`).
     """
 
     def __init__(self, fields: DatasetFields, names: Names, unique_ids: bool, now: datetime) -> None:
-        self._fields, self._names, self._unique_ids, self._now = fields, names, unique_ids, now
+        self._fields = fields
+        self._places = Places(fields.dataset, names, unique_ids, now)
+        self._leaves = RecordLeaves(fields) if fields.nested else None
+
+    def segments(self, batch: Batch, first: int) -> Iterator[bytes]:
+        """Action and document of each event in turn, a line each, in the order of `batch.ndjson()`; in pieces of a few
+        MB at most, each of whole events.
+
+        `_id` is the event's id, or `<event.id>@<microseconds since 1970>` where it is the source's own. `siem.seq` is
+        first, first + 1, …
+        """
+        columns = batch if isinstance(batch, ColumnBatch) and not self._fields.nested else None
+        found = in_columns(columns, self._places, first) if columns else None
+        return self._in_rows(batch, first) if found is None else found
 
     def segment(self, batch: Batch, first: int) -> bytes:
-        """Action and document of each event in turn, a line each, in the order of `batch.ndjson()`.
+        """`segments` in one: of much, at a third more of the time."""
+        return b"".join(self.segments(batch, first))
 
-        A document is the event's line with `siem.seq` (first, first + 1, …) and what `schema.additions` says behind it.
-        """
-        lines = batch.ndjson().split(b"}\n")[:-1]
-        pieces: list[bytes] = []
-        for seq, line in enumerate(lines, first):
-            document = decoded(line + b"}")
-            added = orjson.dumps({SEQ: seq, **additions(document, self._fields)})
-            pieces += [self._action(document["event.id"], document["@timestamp"]), line, b",", added[1:], b"\n"]
-        return b"".join(pieces)
+    def _in_rows(self, batch: Batch, first: int) -> Iterator[bytes]:
+        documents, pieces, size = batch.documents(), list[bytes](), 0
+        heads = map(self._action, documents.column("event.id"), documents.column("@timestamp"))
+        for row, (head, line) in enumerate(zip(heads, batch.lines(), strict=True)):
+            pieces += (head, line[:-1], SEQUEL, b"%d" % (first + row), self._added(line, documents[row]))
+            size += len(line)
+            if size > TOGETHER:
+                yield b"".join(pieces)
+                pieces, size = [], 0
+        if pieces:
+            yield b"".join(pieces)
 
-    def _action(self, event_id: str, text: str) -> bytes:
-        time = datetime.fromisoformat(text)
-        index = self._names.of(self._fields.dataset, time, self._now)
-        name = identity(event_id, time) if self._unique_ids else event_id
-        return orjson.dumps({"create": {"_index": index, "_id": name}}) + b"\n"
+    def _action(self, event_id: str, time: str) -> bytes:
+        index, suffix = self._places[time]
+        return b'{"create":{"_index":"%b","_id":%b}}\n' % (index, orjson.dumps(event_id + suffix))
+
+    def _added(self, line: bytes, document: Mapping[str, Any]) -> bytes:
+        """The end of a document, from what stands behind `siem.seq`."""
+        if self._leaves is None:
+            return ended(additions(document, self._fields))
+        items = self._leaves.items(document)
+        if len(line) > LONGEST and has_long(document, items):  # nothing is longer than the line that holds it
+            return ended(additions(decoded(line), self._fields))
+        return b"".join((LISTED, orjson.dumps(items), b"}\n")) if items else b"}\n"
 
 
-def identity(event_id: str, time: datetime) -> str:
-    """`_id` of an event whose source gave it an id: at another time it is another event."""
-    return f"{event_id}@{(time - EPOCH) // MICROSECOND}"
+def ended(added: Mapping[str, Sequence[str]]) -> bytes:
+    """Members of a document behind others, its end and the line's."""
+    return b"".join([b"," + orjson.dumps(added)[1:] if added else b"}", b"\n"])
+
+
+def has_long(document: Mapping[str, Any], items: Iterable[str]) -> bool:
+    """There may be a text that the index leaves out."""
+    texts = [document[name] for name in TEXT_FIELDS & document.keys()]
+    return any(len(text) > LONGEST // 2 for text in chain(items, texts))

@@ -1,0 +1,148 @@
+"""Bulk lines hold the event's own line, and beside it what `additions` says: held against it for every parser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siem.config import Limits
+from siem.intake.content import Delivered
+from siem.parsing import Batch, Registry
+from siem.run.reading import read
+from siem.schema import LEAVES, OVERSIZE, SEQ, DatasetFields, SourceObject, additions, decoded, stripped
+from siem.schema.leaves import LONGEST
+from siem.store.opensearch.documents import BulkLines
+from siem.store.opensearch.names import Names, Period
+from siem.testing.batches import DocumentBatch
+from siem.testing.golden import cases, raw_object
+
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
+PARSERS = Path(__file__).parent.parent / "parsers"
+CASES = cases(PARSERS)
+NAMES = Names("t-", {"aws.cloudtrail": Period.DAY})
+FIELDS = DatasetFields(
+    "x.y", native={"name": "event.action", "in.path": "url.path", "number": "source.port"}, payloads=frozenset(("p",))
+)
+
+
+def batches(registry: Registry, key: str, content: Path | bytes) -> Iterator[Batch]:
+    limits = Limits()
+    reading = read(SourceObject("b", key), Delivered(content, limits), registry, limits, NOW)
+    return (parsed.batch for parsed in reading if parsed.batch is not None)
+
+
+def pairs(segment: bytes) -> list[tuple[dict[str, Any], bytes]]:
+    """Action and document's line, in turn."""
+    lines = segment.split(b"\n")
+    assert lines.pop() == b""
+    return [(orjson.loads(action), line) for action, line in zip(lines[::2], lines[1::2], strict=True)]
+
+
+def assert_as_specified(batch: Batch, segment: bytes, fields: DatasetFields, unique_ids: bool, first: int) -> None:
+    """Every byte of the documents is the event's line and what the specification adds."""
+    found = pairs(segment)
+    lines = batch.ndjson().splitlines()
+    assert len(found) == len(lines)
+    for seq, ((action, line), event) in enumerate(zip(found, lines, strict=True), first):
+        document = decoded(event)
+        assert line.startswith(event[:-1] + b",")
+        assert decoded(line) == {**document, SEQ: seq, **additions(document, fields)}
+        assert stripped(decoded(line)) == document
+        assert action == {"create": {"_index": index(document), "_id": identity(document, unique_ids)}}
+
+
+def index(document: dict[str, Any]) -> str:
+    return NAMES.of(document["event.dataset"], datetime.fromisoformat(document["@timestamp"]), NOW)
+
+
+def identity(document: dict[str, Any], unique_ids: bool) -> str:
+    if not unique_ids:
+        return str(document["event.id"])
+    since = datetime.fromisoformat(document["@timestamp"]) - datetime(1970, 1, 1, tzinfo=UTC)
+    return f"{document['event.id']}@{(since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.parent.name}/{case.name}" for case in CASES])
+def test_golden_cases(case: Path, registry: Registry) -> None:
+    raw = raw_object(case)
+    for batch in batches(registry, raw.relative_to(case).as_posix(), raw):
+        parser = registry.parsers[batch.dataset]
+        lines = BulkLines(parser.fields, NAMES, parser.unique_ids, NOW)
+        assert_as_specified(batch, lines.segment(batch, 7), parser.fields, parser.unique_ids, 7)
+
+
+texts = st.sampled_from(["Get", "/a", "8080", "", 'q"\\', "é\u2028", "\n\x00", "true", "😀"]) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=5
+)
+keys = st.sampled_from(["name", "in", "path", "in.path", "number", "p", "a", "a.b", "a=b", ""]) | texts
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.sampled_from([1.5, -0.0, 1e300]) | texts
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4), max_leaves=12
+)
+times = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)) | st.datetimes(NOW.replace(tzinfo=None) - timedelta(5))
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    time = draw(times)
+    return {
+        "@timestamp": (time.isoformat(timespec="microseconds") if time.microsecond else time.isoformat()) + "Z",
+        "event.id": draw(st.text(st.characters(codec="ascii", min_codepoint=32), min_size=1, max_size=9)),
+        "event.dataset": "x.y",
+        "event.action": draw(st.none() | texts),
+        "url.path": draw(st.none() | texts),
+        "source.port": draw(st.none() | st.sampled_from([0, 1, 8080])),
+        "x.y": draw(st.dictionaries(keys, values, max_size=5)),
+    }
+
+
+class TestAnyRecord:
+    @given(st.lists(documents(), min_size=1, max_size=4), st.booleans())
+    def test_is_written_as_specified(self, given: list[dict[str, Any]], unique_ids: bool) -> None:
+        batch = DocumentBatch("x.y", given, ("p",))
+        segment = BulkLines(FIELDS, NAMES, unique_ids, NOW).segment(batch, 0)
+        assert_as_specified(batch, segment, FIELDS, unique_ids, 0)
+
+    @pytest.mark.parametrize("letter", ["a", "é", "😀"])
+    @pytest.mark.parametrize("more", [0, 1])
+    @pytest.mark.parametrize("where", ["error.message", "x.y"])
+    def test_long_texts_are_named(self, letter: str, more: int, where: str) -> None:
+        units = len(letter.encode("utf-16-le")) // 2
+        item = "k=" if where == "x.y" else ""
+        text = letter * ((LONGEST - len(item)) // units) + "a" * ((LONGEST - len(item)) % units + more)
+        document = {"@timestamp": "2026-11-01T00:00:00Z", "event.id": "1", "event.dataset": "x.y", "x.y": {"b": 1}}
+        document[where] = {"k": text} if where == "x.y" else text
+        batch = DocumentBatch("x.y", [document])
+        segment = BulkLines(FIELDS, NAMES, False, NOW).segment(batch, 0)
+        assert_as_specified(batch, segment, FIELDS, False, 0)
+        ((_, line),) = pairs(segment)
+        assert decoded(line).get(OVERSIZE) == ([item.strip("=") or where] if more else None)
+
+
+class TestPlaces:
+    def written(self, time: str, names: Names = NAMES) -> str:
+        document = {"@timestamp": time, "event.id": "1", "event.dataset": "x.y", "x.y": {}}
+        ((action, line),) = pairs(BulkLines(FIELDS, names, False, NOW).segment(DocumentBatch("x.y", [document]), 3))
+        assert LEAVES not in decoded(line)
+        return str(action["create"]["_index"])
+
+    def test_an_index_spans_a_month_or_a_day(self) -> None:
+        assert self.written("2026-11-01T00:00:00Z") == "t-events-x.y-2026.11"
+        assert self.written("2026-10-31T23:59:59.999999Z") == "t-events-x.y-2026.10"
+        by_day = Names("", {"x.y": Period.DAY})
+        assert self.written("2026-10-31T23:59:59.999999Z", by_day) == "events-x.y-2026.10.31"
+
+    def test_reach_ends_in_the_middle_of_a_day(self) -> None:
+        assert self.written("2026-11-03T12:00:00Z") == "t-events-x.y-2026.11"
+        assert self.written("2026-11-03T12:00:00.000001Z") == "t-events-x.y-other"
+        kept = Names(kept=timedelta(days=10))
+        assert self.written("2026-10-23T12:00:00Z", kept) == "events-x.y-2026.10"
+        assert self.written("2026-10-23T11:59:59Z", kept) == "events-x.y-other"
+        assert self.written("0001-01-01T00:00:00Z", kept) == "events-x.y-other"
