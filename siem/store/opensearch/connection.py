@@ -89,6 +89,8 @@ class Connection:
             if error.status_code in also:
                 return Answer(int(error.status_code), error.info)
             raise self._meant(method, path, error) from error
+        if answer == "" and method != "HEAD":  # cut within its head, it passes for one without a body
+            raise Unavailable(f"store {self.name}: an answer broke off")
         return Answer(200, answer) if also else answer
 
     def _meant(self, method: str, path: str, error: TransportError) -> Exception:
