@@ -131,9 +131,11 @@ class Node:
 
     home: Path
     pid: int = 0
+    _begun: tuple[Sequence[str | Path], Path] | None = None
 
     def begin(self, command: Sequence[str | Path], input_: Path) -> None:
         """Start the process, and do not wait for it."""
+        self._begun = command, input_
         (self.home / "ports").unlink(missing_ok=True)
         written = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         actions = [
@@ -144,6 +146,14 @@ class Node:
         # not subprocess.Popen: the shared node outlives the worker that started it
         self.pid = os.posix_spawn(command[0], (*command, self.home), os.environ, file_actions=actions)
         (self.home / "pid").write_text(str(self.pid))
+
+    def restart(self) -> None:
+        """Start it again after it was killed: in its folder, and listening where it did. Does not wait for it."""
+        assert self._begun is not None
+        settings, port = self.home / "config" / "opensearch.yml", self.port(0)
+        kept = [line for line in settings.read_text().splitlines() if not line.startswith("http.port:")]
+        settings.write_text("\n".join([*kept, f'http.port: "{port}"', ""]))
+        self.begin(*self._begun)
 
     def kill(self) -> None:
         """As a crash: without a chance to put anything in order."""
