@@ -77,6 +77,10 @@ class Batch(Protocol):
         """The documents of `ndjson()` one by one, without newlines."""
         ...
 
+    def ends(self) -> tuple[str, str]:
+        """The earliest and the latest `@timestamp`."""
+        ...
+
     def documents(self) -> Documents:
         """What `ndjson()` holds, in its order."""
         ...
@@ -152,6 +156,12 @@ class Tally:
         self.damaged = self.damaged or parsed.damaged
         for reject in parsed.rejects:
             self.reasons[reject.reason] = self.reasons.get(reject.reason, 0) + 1
+
+
+def ends_of(times: Iterable[str]) -> tuple[str, str]:
+    """The earliest and the latest of times as `text_of` writes them; their texts compare without `Z`."""
+    bare = {time[:-1] for time in set(times)}
+    return f"{min(bare)}Z", f"{max(bare)}Z"
 
 
 def text_of(time: datetime) -> str:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from siem.parsing.batch import Decoded, Documents
+from siem.parsing.batch import Decoded, Documents, ends_of
 from siem.parsing.casts import FEW, without
 from siem.schema import BY_NAME, Kind, arrow_type
 
@@ -198,6 +198,10 @@ class ColumnBatch:
 
     def lines(self) -> Iterable[bytes]:
         return self.ndjson().splitlines()
+
+    def ends(self) -> tuple[str, str]:
+        times = self.columns["@timestamp"].values(pa.string(), self.rows)
+        return ends_of(pc.unique(times).to_pylist())
 
     def documents(self) -> Documents:
         return Decoded(self.ndjson().splitlines())

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from siem.parsing.batch import Documents
+from siem.parsing.batch import Documents, ends_of
 from siem.parsing.payloads import Views, cut_out, views
 from siem.schema import BY_NAME, Kind, arrow_type, decoded
 
@@ -43,6 +43,9 @@ class RowBatch:
 
     def lines(self) -> Iterable[bytes]:
         return map(_encoder.encode, self.events)
+
+    def ends(self) -> tuple[str, str]:
+        return ends_of([event.timestamp for event in self.events])
 
     def documents(self) -> Documents:
         return RowDocuments(self)

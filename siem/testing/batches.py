@@ -12,7 +12,7 @@ import msgspec
 import orjson
 import pyarrow as pa
 
-from siem.parsing.batch import Decoded, Documents
+from siem.parsing.batch import Decoded, Documents, ends_of
 from siem.schema import BY_NAME, ORDER, Kind, arrow_type
 
 Document = Mapping[str, Any]
@@ -38,6 +38,9 @@ class DocumentBatch:
 
     def lines(self) -> Iterable[bytes]:
         return self.ndjson().splitlines()
+
+    def ends(self) -> tuple[str, str]:
+        return ends_of([document["@timestamp"] for document in self.given])
 
     def documents(self) -> Documents:
         return Decoded(self.ndjson().splitlines())

@@ -8,6 +8,7 @@ from pathlib import Path
 from siem.config import Limits
 from siem.intake.objects import objects
 from siem.parsing import Batch, Registry
+from siem.parsing.batch import ends_of
 from siem.run.reading import read
 from siem.schema import ORDER, decoded
 
@@ -33,3 +34,17 @@ def test_documents_are_the_decoded_lines(samples: Path, registry: Registry) -> N
             assert list(documents.column(name)) == [document.get(name) for document in wanted]
         datasets.add(batch.dataset)
     assert datasets == set(registry.parsers)
+
+
+def test_lines_and_ends_are_of_the_same_events(samples: Path, registry: Registry) -> None:
+    for batch in batches(samples / "bucket", registry):
+        lines = batch.ndjson().splitlines()
+        assert list(batch.lines()) == lines
+        times = [datetime.fromisoformat(decoded(line)["@timestamp"]) for line in lines]
+        assert [*map(datetime.fromisoformat, batch.ends())] == [min(times), max(times)]
+
+
+def test_ends_are_those_of_times_with_and_without_fractions() -> None:
+    times = ["2026-11-01T00:00:01Z", "2026-11-01T00:00:01.5Z", "2026-11-01T00:00:00.25Z", "2026-11-01T00:00:00.2Z"]
+    assert ends_of(times) == ("2026-11-01T00:00:00.2Z", "2026-11-01T00:00:01.5Z")
+    assert ends_of(times[:1]) == (times[0], times[0])

@@ -58,7 +58,8 @@ class OpenSearchWriting:
             return  # whole already: the same object came twice
         entry.dataset, entry.unique_ids = parsed.dataset, unique_ids
         if parsed.batch is not None and parsed.events:
-            self._spool.put(id_, self._of(parsed.dataset, unique_ids).segment(parsed.batch, entry.events))
+            for lines in self._of(parsed.dataset, unique_ids).segments(parsed.batch, entry.events):
+                self._spool.put(id_, lines)
         entry.add(parsed, *ends(parsed.batch))
         names = self._place.names
         for reject in parsed.rejects:
@@ -172,9 +173,8 @@ def _without(entry: Entry, refused: int) -> Entry:
 
 
 def ends(batch: Batch | None) -> tuple[datetime | None, datetime | None]:
-    """Earliest and latest time. As texts, times compare without their `Z`."""
+    """Earliest and latest time."""
     if batch is None or not len(batch):
         return None, None
-    times = [text[:-1] for text in batch.documents().column("@timestamp")]
-    first, last = (datetime.fromisoformat(f"{text}Z") for text in (min(times), max(times)))
+    first, last = map(datetime.fromisoformat, batch.ends())
     return first, last
