@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from siem.errors import ContentError, Refused, Unavailable
 from siem.parsing.batch import text_of
 from siem.schema import Clause
 from siem.store.contract import Hit
-from siem.store.opensearch import ordering, packs, windows
+from siem.store.opensearch import ordering, packs, searching, windows
 from siem.store.opensearch.counting import counted
 from siem.testing.deliveries import FLOW, START, TRAIL
 from siem.testing.searching_contract import SearchingContract
@@ -84,7 +85,7 @@ def test_20_000_events_of_one_moment_in_two_indices_come_in_order(
 ) -> None:
     """Of one microsecond, of one second, and of five hours; each found by two searches that are merged."""
     monkeypatch.setattr(packs, "MOST_CLAUSES", 2)
-    monkeypatch.setattr(ordering, "HELD_BYTES", 4 << 20)  # a file is needed
+    monkeypatch.setattr(ordering, "HELD", 3_000)  # a file is needed
     chance = random.Random(7)  # noqa: S311
     made = [event(START + chance.randrange(20_000) * step, f"{chance.getrandbits(64):x}") for _ in range(20_000)]
     for at, name in enumerate(two_indices(store)):
@@ -155,8 +156,45 @@ def test_who_does_without_no_query_gets_the_error(store: Searchable) -> None:
             list(store.search(pack))
 
 
-def test_an_understated_size_is_no_error(store: Searchable) -> None:
+def test_events_that_many_rules_find_are_fetched_once(store: Searchable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty rules find the same 600 events, more than a page has; each hit names its rules."""
+    monkeypatch.setattr(packs, "FEW", 0)
+    monkeypatch.setattr(searching, "MOST", 500)
+    made = [event(START + at * MILLISECOND, f"e{at:03}", action=f"call{at % 2}") for at in range(600)]
+    store.index(made)
+    alike = [does("call1") if place % 4 == 3 else EVERY for place in range(40)]
+    asked = count_requests(store)
+    hits = list(store.search(alike))
+    assert [hit.event_id for hit in hits] == [one["event.id"] for one in made]
+    assert {hit.matched for hit in hits[::2]} == {tuple([place for place in range(40) if place % 4 != 3])}
+    assert {hit.matched for hit in hits[1::2]} == {tuple(range(40))}
+    assert len(asked) == 8, asked  # refresh, point in time, extent, counts, distinct, two pages, end
+    assert "/_msearch" not in asked
+
+
+def count_requests(store: Searchable) -> list[str]:
+    paths: list[str] = []
+    ask = store.connection.ask
+
+    def noted(method: str, path: str, *args: Any, **more: Any) -> Any:
+        paths.append(path)
+        return ask(method, path, *args, **more)
+
+    store.connection.ask = noted  # type: ignore[method-assign]
+    return paths
+
+
+def test_a_search_that_finds_nothing_is_five_requests(store: Searchable) -> None:
+    store.index([event(START, "e")])
+    asked = count_requests(store)
+    assert list(store.search([does("put")] * 300)) == []
+    assert len(asked) == 5  # refresh, point in time, extent, counts, end
+
+
+def test_an_understated_size_is_no_error(store: Searchable, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the node counts decides: a search with too many clauses is made in halves."""
+    monkeypatch.setattr(packs, "FEW", 0)
+    monkeypatch.setattr(packs, "NAMES", 1_000)
     store.index([event(START, "e", action="call5")])
     some = {"bool": {"should": [{"wildcard": {"event.action": f"*{number}"}} for number in range(200)]}}
     (hit,) = store.search([Clause(TRAIL, some) for _ in range(12)])
@@ -254,10 +292,14 @@ def test_what_is_written_meanwhile_is_not_seen(store: Searchable) -> None:
 
 
 @pytest.mark.parametrize(("change", "word"), [("close", "closed"), ("delete", "deleted")])
-def test_an_index_that_goes_away_between_pages_is_an_error(store: Searchable, change: str, word: str) -> None:
+@pytest.mark.parametrize("documents", [False, True])
+def test_an_index_that_goes_away_between_pages_is_an_error(
+    store: Searchable, change: str, word: str, documents: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MOST", 1_000)
     store.index([event(START + at * SECOND, f"e{at:04}") for at in range(3_000)])
     name = store.names.of(TRAIL, START, START)
-    iteration = store.search([EVERY], objects=["a" * 24])
+    iteration = store.search([EVERY], objects=["a" * 24], documents=documents)
     next(iteration)
     if change == "close":
         store.connection.ask("POST", f"/{name}/_close")
@@ -278,10 +320,14 @@ def forgotten(store: Searchable) -> None:
     store.connection.ask("DELETE", "/_search/point_in_time", {"pit_id": mine})
 
 
-def test_a_search_of_given_objects_goes_on_where_the_node_lost_its_view(store: Searchable) -> None:
+@pytest.mark.parametrize("documents", [False, True])
+def test_a_search_of_given_objects_goes_on_where_the_node_lost_its_view(
+    store: Searchable, documents: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MOST", 1_000)
     made = [event(START + at // 7 * MICROSECOND, f"e{at:04}") for at in range(3_000)]
     store.index(made)
-    iteration = store.search([EVERY, does("list")], objects=["a" * 24])
+    iteration = store.search([EVERY, does("list")], objects=["a" * 24], documents=documents)
     found = [next(iteration) for _ in range(100)]
     forgotten(store)
     found += iteration
@@ -289,7 +335,10 @@ def test_a_search_of_given_objects_goes_on_where_the_node_lost_its_view(store: S
     assert {hit.matched for hit in found} == {(0, 1)}
 
 
-def test_a_search_of_everything_ends_where_the_node_lost_its_view(store: Searchable) -> None:
+def test_a_search_of_everything_ends_where_the_node_lost_its_view(
+    store: Searchable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MOST", 1_000)
     store.index([event(START + at * SECOND, f"e{at:04}") for at in range(3_000)])
     iteration = store.search([EVERY])
     next(iteration)
@@ -306,6 +355,34 @@ def test_objects_that_are_not_committed_are_not_seen(store: Searchable, monkeypa
         assert [hit.event_id for hit in store.search([EVERY, NOTHING])] == ["e2", "e5", "e8"]
         assert [hit.event_id for hit in store.search([EVERY], objects=[f"{1:024}"])] == ["e1", "e4", "e7"]
         store.hidden = []
+
+
+def test_an_event_that_stands_in_two_indices_comes_once(store: Searchable) -> None:
+    """It was a day ahead of our clock when it came first, and today when it came again."""
+    store.index([event(START, "e"), event(START, "f")], store.made(f"{store.names.prefix}events-{TRAIL}-other"))
+    store.index([event(START, "e")])
+    for pack in ([EVERY], [EVERY, does("list", exact=False)]):
+        assert [hit.event_id for hit in store.search(pack, documents=True)] == ["e", "f"]
+
+
+def test_spans_may_be_as_long_as_times_go(store: Searchable) -> None:
+    times = [datetime.min.replace(tzinfo=UTC), START, datetime.max.replace(tzinfo=UTC)]
+    store.index([event(time, f"e{at}") for at, time in enumerate(times)])
+    assert [hit.timestamp for hit in store.search([EVERY])] == times
+    assert [hit.timestamp for hit in store.search([EVERY, EVERY], since=times[0], until=times[2])] == times[:2]
+
+
+def test_long_documents_are_read_a_few_at_a_time(store: Searchable) -> None:
+    """60 records of 1 MiB, which are 120 MiB with their leaves."""
+    made = [event(START + at * SECOND, f"e{at:03}", deep={"a": ["y" * 8_000] * 130}) for at in range(60)]
+    for at in range(0, 60, 20):
+        store.index(made[at : at + 20])
+    tracemalloc.start()
+    for hit, document in zip(store.search([EVERY, does("list")], documents=True), made, strict=True):
+        assert hit.document == document
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 64 << 20  # it was 32
 
 
 def test_objects_may_be_very_many(store: Searchable) -> None:

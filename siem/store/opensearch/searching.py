@@ -1,7 +1,7 @@
 """What a pack of clauses finds in the event indices: hits in order of time and id, whatever their number.
 
 Everything is asked of one point in time, span by span. Per span one aggregation says which queries find anything;
-searches with those give the hits, page by page, merged where they are several.
+searches with those give the hits, page by page, which are merged; their documents are read last.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ from siem.store.opensearch.connection import Connection
 from siem.store.opensearch.names import Names
 from siem.store.opensearch.ordering import key, ordered
 from siem.store.opensearch.packs import Pack
-from siem.store.opensearch.pages import Found, Pages, Source
+from siem.store.opensearch.pages import FEWEST, MOST, TOGETHER, Found, Pages, body, named
+from siem.store.opensearch.reading import Document, Source, read
 from siem.store.opensearch.view import Lost, View, opened, refreshed
-from siem.store.opensearch.windows import HAS_OVERSIZE, Scope, Window, extent, windows
+from siem.store.opensearch.windows import HAS_OVERSIZE, Dsl, Scope, Window, extent, windows
 from siem.store.times import from_micros, micros_or_none
-
-ALWAYS = frozenset(("@timestamp", "event.id", "siem.object"))
-"""Read of every hit."""
 
 
 @dataclass(frozen=True)
@@ -43,21 +41,18 @@ class Asked:
     def dataset(self) -> str:
         return self.queries[0].dataset
 
-    def source(self, oversize: bool) -> Source:
-        """What is read of documents. oversize: every query may have to be judged."""
-        if self.documents or not all(query.exact for query in self.queries):
-            return True
-        read = frozenset(self.columns).union(*[query.fields for query in self.queries if oversize])
-        return sorted(read | ALWAYS) if all(map(is_kept, read)) else True
+    def places(self, found: Found, alive: Collection[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Matched and unsure queries of a hit. alive: the queries that have not failed."""
+        if found.places is None:
+            return tuple(alive), tuple(alive)
+        matched = tuple([place for place in found.places if place in alive])
+        return matched, tuple([place for place in matched if not self.queries[place].exact])
 
-    def hit(self, found: Found, alive: Collection[int]) -> Hit:
-        """As the contract has it. alive: the queries that have not failed."""
-        whole = found.places is None
-        matched = tuple([place for place in (alive if found.places is None else found.places) if place in alive])
-        unsure = tuple([place for place in matched if whole or not self.queries[place].exact])
-        document = stripped(found.document) if self.documents or self.columns or unsure else None
-        time, id_ = found.key
-        return Hit(id_, from_micros(time), self.dataset, found.object, document, matched, unsure)
+    def source(self, unsure: bool) -> Source:
+        """What is needed of a document, which a query is unsure of or not."""
+        if self.documents or unsure or not all(map(is_kept, self.columns)):
+            return True
+        return sorted(self.columns) if self.columns else False
 
 
 def is_kept(name: str) -> bool:
@@ -84,15 +79,16 @@ def hits(
     if not pattern or (asked.objects is not None and not asked.objects) or not refreshed(connection, pattern):
         return
     pack = Pack(asked.queries, erred)
-    for found in followed(connection, pattern, asked, hidden, pack):
-        hit = asked.hit(found, pack.alive)
-        if hit.matched:
-            yield hit
+    for found, document in followed(connection, pattern, asked, hidden, pack):
+        matched, unsure = asked.places(found, pack.alive)
+        if matched:
+            (time, id_), whole = found.key, stripped(document) if document is not None else None
+            yield Hit(id_, from_micros(time), asked.dataset, found.object, whole, matched, unsure)
 
 
 def followed(
     connection: Connection, pattern: str, asked: Asked, hidden: Callable[[], Sequence[str]], pack: Pack
-) -> Iterator[Found]:
+) -> Iterator[tuple[Found, Document | None]]:
     """What is found, over several points in time if they are lost.
 
     The events of given objects stay what they are. Of all objects some may have been committed meanwhile: half of
@@ -103,9 +99,12 @@ def followed(
     while True:
         try:
             with opened(connection, pattern) as view:
-                for found in found_in(view, scope(asked, hidden, last), asked, pack):
-                    last = found.key
-                    yield found
+                found = found_in(view, scope(asked, hidden, last), pack)
+                for one, document in read(
+                    view, found, lambda one: asked.source(bool(asked.places(one, pack.alive)[1]))
+                ):
+                    last = one.key
+                    yield one, document
             return
         except Lost as why:
             if last == lost or (last is not None and asked.objects is None):
@@ -122,30 +121,47 @@ def scope(asked: Asked, hidden: Callable[[], Sequence[str]], after: tuple[int, s
     return Scope(objects, left_out, micros_or_none(asked.since), micros_or_none(asked.until), after)
 
 
-def found_in(view: View, of: Scope, asked: Asked, pack: Pack) -> Iterator[Found]:
+def found_in(view: View, of: Scope, pack: Pack) -> Iterator[Found]:
     all_ = extent(view, of)
     if all_ is None:
         return
     for window in windows(view, of, all_.window, pack.events_at_once):
-        yield from found_within(view, of, window, asked, pack, all_.oversize > 0)
+        yield from found_within(view, of, window, pack, all_.oversize)
 
 
-def found_within(view: View, of: Scope, window: Window, asked: Asked, pack: Pack, oversize: bool) -> Iterator[Found]:
+def found_within(view: View, of: Scope, window: Window, pack: Pack, oversize: int) -> Iterator[Found]:
     """Events of a window, each once, in order."""
-    span = window.first, window.end
-    groups = pack.groups(pack.hitting(view, of.query(*span)))
-    source, share = asked.source(oversize), 1 / max(1, len(groups) + oversize)
+    hitting = pack.hitting(view, of.query(window.first, window.end), window.events)
     without = (HAS_OVERSIZE,) if oversize else ()
 
-    def pages(places: Sequence[int]) -> Pages:
-        return Pages(view, of.query(*span, pack.any_of(places), without=without), source, share)
+    def query(places: Sequence[int]) -> Dsl:
+        return of.query(window.first, window.end, pack.any_of(places), without=without)
 
-    streams = [ordered(each.found(of), share) for group in groups for each in pack.tried(group, pages)]
+    searches = pack.searches(hitting, lambda places: counted(view, query(places)))
+    most = share(sum(hitting.values()) + oversize)
+    bodies = {each: body(query(each), most(sum([hitting[place] for place in each]))) for each in searches}
+    answers = dict(zip(bodies, view.searches(list(bodies.values())), strict=True))
+
+    def begun(places: Sequence[int]) -> Iterator[Found]:
+        each = tuple(places)
+        pages = Pages(view, bodies.get(each) or body(query(each), MOST), answers.pop(each, None))
+        return pages.found(of, named if len(each) > 1 else lambda hit: each)
+
+    streams = [stream for each in searches for stream in pack.tried(each, begun)]
     if oversize and pack.alive:
-        lane = Pages(view, of.query(*span, HAS_OVERSIZE), source, share)
-        streams.append(ordered(lane.found(of, is_oversize=True), share))
-    for _, same in groupby(merge(*streams, key=key), key):
+        lane = Pages(view, body(of.query(window.first, window.end, HAS_OVERSIZE), most(oversize)))
+        streams.append(lane.found(of, lambda hit: None))
+    for _, same in groupby(merge(*[ordered(stream, len(streams)) for stream in streams], key=key), key):
         yield joined(list(same))
+
+
+def share(hits: int) -> Callable[[int], int]:
+    """How long the pages of a search with so many of the hits are. One more than there are ends it."""
+    return lambda some: min(MOST, some + 1, max(FEWEST, TOGETHER * some // hits))
+
+
+def counted(view: View, query: Dsl) -> int:
+    return int(view.search({"size": 0, "track_total_hits": True, "query": query})["hits"]["total"]["value"])
 
 
 def joined(same: Sequence[Found]) -> Found:

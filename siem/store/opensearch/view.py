@@ -5,7 +5,7 @@ https://docs.opensearch.org/latest/search-plugins/searching-data/point-in-time-a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,9 @@ STRICT: Mapping[str, Any] = {"allow_partial_search_results": "false"}
 
 EXISTING: Mapping[str, Any] = {"expand_wildcards": "open,closed"}
 """A closed index of a pattern is an error: otherwise its events would be missing in silence."""
+
+MOST_SEARCHES, MOST_BYTES = 100, 8 << 20
+"""Of one request."""
 
 LOST = "search_context_missing_exception"
 CHANGED = {"index_closed_exception": "closed", "index_not_found_exception": "deleted"}
@@ -54,6 +57,18 @@ class View:
         except Refused as refused:
             raise self._meant(refused) from refused
 
+    def searches(self, bodies: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """The answers of several searches, asked together; None for those that have to be asked by themselves: they
+        were refused, or the cluster has too much to do."""
+        header, pit = orjson.dumps({"allow_partial_search_results": False}), {"id": self.id, "keep_alive": KEPT}
+        lines = [orjson.dumps({**body, "pit": pit}) for body in bodies]
+        answers: list[Any] = []
+        for some in batches(lines):
+            asked = b"".join([header + b"\n" + line + b"\n" for line in some])
+            told = self.connection.ask("POST", "/_msearch", asked)["responses"] if len(some) > 1 else [{"error": ""}]
+            answers += [None if "error" in answer else answer for answer in told]
+        return answers
+
     def _meant(self, refused: Refused) -> Exception:
         if refused.kind == LOST:
             return Lost(refused.reason)
@@ -63,6 +78,17 @@ class View:
                 f" ({refused.reason}); search again"
             )
         return refused
+
+
+def batches(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    start, size = 0, 0
+    for at, line in enumerate(lines):
+        if at > start and (size + len(line) > MOST_BYTES or at - start == MOST_SEARCHES):
+            yield lines[start:at]
+            start, size = at, 0
+        size += len(line)
+    if lines:
+        yield lines[start:]
 
 
 def refreshed(connection: Connection, pattern: str) -> bool:
