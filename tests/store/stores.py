@@ -32,8 +32,15 @@ def prepared(url: str, names: Names, fields: Mapping[str, DatasetFields]) -> Non
 
 def removed(url: str, names: Names) -> None:
     """Every index and template of a store."""
-    for kind in ("_cat/indices/{}*?h=index&format=json&expand_wildcards=all",):
-        for one in asked(url, "GET", f"/{kind.format(names.prefix)}"):
-            asked(url, "DELETE", f"/{one['index']}")
+    for one in asked(url, "GET", f"/_cat/indices/{names.prefix}*?h=index&format=json&expand_wildcards=all"):
+        asked(url, "DELETE", f"/{one['index']}")
     asked(url, "DELETE", f"/_index_template/{names.prefix}*")
     asked(url, "DELETE", f"/_component_template/{names.prefix}*")
+
+
+def emptied(url: str, names: Names) -> None:
+    """Nothing stored, as after `prepared`."""
+    every = f"/{names.prefix}*/_delete_by_query?refresh=true&conflicts=proceed"
+    asked(url, "POST", f"/{names.prefix}*/_refresh")
+    answer = asked(url, "POST", every, '{"query": {"match_all": {}}}')
+    assert not answer["failures"], answer

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stores import connected, prepared, removed, shipped_fields
+from stores import connected, emptied, prepared, removed, shipped_fields
 
 from siem.store.contract import Store
 from siem.store.opensearch import OpenSearchStore
@@ -17,18 +17,23 @@ from siem.testing.store_contract import StoreContract
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module")
+def names(opensearch: str) -> Iterator[Names]:
+    """Of one store for all tests, which each test leaves empty: to prepare one takes seconds."""
+    names = Names(f"contract{secrets.token_hex(4)}-")
+    prepared(opensearch, names, shipped_fields())
+    yield names
+    removed(opensearch, names)
+
+
 class TestOpenSearch(StoreContract):
     fields = shipped_fields()
 
     @pytest.fixture(autouse=True)
-    def node(self, opensearch: str, place: Path) -> Iterator[None]:
-        self.url = opensearch
-        prepared(opensearch, self.names(place), self.fields)
+    def node(self, opensearch: str, names: Names) -> Iterator[None]:
+        self.url, self.names = opensearch, names
         yield
-        removed(opensearch, self.names(place))
-
-    def names(self, place: Path) -> Names:
-        return Names(f"t{hashlib.sha256(str(place).encode()).hexdigest()[:12]}-")
+        emptied(opensearch, names)
 
     def opened(self, place: Path) -> Store:
-        return OpenSearchStore(connected(self.url), self.names(place), self.fields, lease=1.0)
+        return OpenSearchStore(connected(self.url), self.names, self.fields, lease=1.0)
