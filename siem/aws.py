@@ -1,4 +1,4 @@
-"""The one importer of boto3: S3 as intake needs it, and AWS's errors in our words.
+"""The one importer of boto3: S3 as intake needs it, who signs requests, and AWS's errors in our words.
 
 Endpoint, region and credentials come from `AWS_ENDPOINT_URL` and the other `AWS_*` variables, as boto3 reads them.
 """
@@ -105,6 +105,21 @@ class S3:
             except (BotoCoreError, ClientError) as error:
                 raise in_our_words(error, f"s3://{bucket}/{key}") from error
             yield data if small else Path(file.name)
+
+
+def credentials() -> Any:
+    """Who signs requests to AWS: as botocore has it, and renewed by it when they expire.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    try:
+        found = boto3.Session().get_credentials()
+    except BotoCoreError as error:
+        raise in_our_words(error, "AWS") from error
+    if found is None:
+        raise in_our_words(NoCredentialsError(), "AWS")
+    return found
 
 
 def in_our_words(error: BotoCoreError | ClientError, what: str) -> SiemError:

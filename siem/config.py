@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from siem.errors import ConfigError
 
@@ -13,6 +21,9 @@ MEBI = 1 << 20
 
 RATIO_FROM = 16 * MEBI
 """Content below this is never too much for its compressed size: an empty day of logs compresses 1,000 times."""
+
+PREFIX = re.compile(r"[a-z0-9][a-z0-9._-]*")
+"""What names of indices may begin with."""
 
 
 class Limits(BaseModel, frozen=True):
@@ -39,6 +50,38 @@ class Batching(BaseModel, frozen=True):
     objects: int = Field(default=1_000, gt=0, description="objects in one write")
 
 
+class OpenSearch(BaseModel, frozen=True):
+    """How a cluster is reached, where `store` is its address; and how its indices are laid out."""
+
+    user: str | None = Field(default=None, description="name for basic authentication; also `https://user:password@…`")
+    password: SecretStr | None = Field(default=None, description="password of that user")
+    certificate: Path | None = Field(default=None, description="PEM file of a client certificate, with its chain")
+    key: Path | None = Field(default=None, description="PEM file of its private key, without a passphrase")
+    ca: Path | None = Field(
+        default=None, description="PEM file of the authorities that the cluster's certificate is of"
+    )
+    verify: bool = Field(default=True, description="check the cluster's certificate and name")
+    region: str | None = Field(default=None, description="AWS region that requests are signed for (SigV4)")
+    timeout: float = Field(default=60, gt=0, description="seconds that one answer may take")
+    patience: float = Field(default=60, ge=0, description="seconds that a request is repeated while it is away")
+    gzip: bool = Field(default=False, description="compress requests")
+    prefix: str | None = Field(
+        default=None, max_length=64, description="what the names of all indices and templates begin with"
+    )
+    periods: dict[str, Literal["day", "month"]] = Field(default={}, description="what an index of a dataset spans")
+
+    @field_validator("prefix")
+    @classmethod
+    def _of_an_index(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not PREFIX.fullmatch(value):
+            raise ValueError("begin with a letter or digit, and use lower case letters, digits, `-`, `_` and `.`")
+        if "events-" in value:  # `events-*` of the store without a prefix would mean this store's indices too
+            raise ValueError("it may not contain `events-`: patterns of one store would mean another's indices")
+        return value
+
+
 class Settings(BaseSettings):
     """All settings, with their defaults. `SIEM_LIMITS__DEPTH=32` sets `limits.depth`."""
 
@@ -50,6 +93,7 @@ class Settings(BaseSettings):
     content: Path | None = None
     limits: Limits = Limits()
     batching: Batching = Batching()
+    opensearch: OpenSearch = OpenSearch()
 
     @field_validator("content", mode="before")
     @classmethod
@@ -81,5 +125,7 @@ def load_settings(**given: object) -> Settings:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"settings: {problems}") from error
+    except SettingsError as error:
+        raise ConfigError(f"settings: {error}; a SIEM_* variable that holds several values is a JSON object") from error
     except ValueError as error:  # siem.toml is not TOML
         raise ConfigError(f"siem.toml: {error}") from error

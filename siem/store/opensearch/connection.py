@@ -14,7 +14,7 @@ from opensearchpy import OpenSearch, SerializationError, TransportError
 
 from siem.errors import ConfigError, Refused, Unavailable
 from siem.schema import decoded
-from siem.store.opensearch.trouble import cause, passes
+from siem.store.opensearch.trouble import cause, distrust, passes
 
 LONGEST_WAIT = 5.0
 """Seconds between attempts, at most; they begin at a tenth, and have jitter."""
@@ -82,6 +82,8 @@ class Connection:
         try:
             answer = self._client.transport.perform_request(method, path, params=params, body=body)
         except Unconnected as error:  # also: it answered too late
+            if never := distrust(error.info):
+                raise ConfigError(f"store {self.name}: {never}") from error
             raise Unavailable(f"store {self.name}: no answer ({_said(error)}); is it running?") from error
         except SerializationError as error:
             raise Unavailable(f"store {self.name}: an answer broke off") from error

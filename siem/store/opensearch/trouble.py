@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 TRANSIENT = frozenset((429, 502, 503, 504))
@@ -28,3 +29,20 @@ def cause(body: Any) -> tuple[str, str]:
     inner = deepest.get("caused_by", {})
     kind, reason = deepest.get("type", ""), deepest.get("reason", "")
     return str(kind), f"{reason}: {inner['reason']}" if inner.get("reason") else str(reason)
+
+
+OURS_REFUSED = ("CERTIFICATE_REQUIRED", "UNKNOWN_CA", "BAD_CERTIFICATE", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
+"""What a server says in TLS that does not take our certificate, or misses it."""
+
+
+def distrust(error: object) -> str:
+    """Why a TLS connection will never be made, and what to do; "" where it may be made another time."""
+    found = next((one for one in (error, *getattr(error, "args", ())) if isinstance(one, ssl.SSLError)), None)
+    if isinstance(found, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({found.verify_message}); set opensearch.ca, or mend the address"
+    reason = str(found.reason) if found else ""
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
+        return "it does not speak TLS; is it http://?"
+    if reason.endswith(OURS_REFUSED):
+        return f"it does not take our certificate ({reason}); set opensearch.certificate and opensearch.key"
+    return ""
