@@ -30,7 +30,7 @@ from siem.run.content import load_registry
 from siem.run.ingest import ingest
 from siem.run.reading import read
 from siem.sigma import Dispatch, Rule, RuleSet, compiled, query
-from siem.store import open_store
+from siem.store import open_folder
 
 OBJECTS, RECORDS = 50, 20_000
 HUNTED = 10
@@ -64,7 +64,7 @@ def stored() -> Iterator[Stored]:
     """Made once a run: it takes a minute."""
     registry = load_registry(None)[0]
     with bucket(OBJECTS, RECORDS) as given, tempfile.TemporaryDirectory() as folder:
-        with closing(open_store(Path(folder) / "store")) as store:
+        with closing(open_folder(Path(folder) / "store")) as store:
             ingest([str(given)], store, registry, load_settings(), lambda: NOW)
         yield Stored(Path(folder), given, registry)
 
@@ -86,7 +86,7 @@ def passed(over: Stored, asked: Sequence[Rule]) -> int:
         raise error
 
     wanted = frozenset[str]().union(*[group_columns(rule) for rule in asked])
-    with closing(open_store(over.folder / "store")) as store:
+    with closing(open_folder(over.folder / "store")) as store:
         for _ in Packs(over.sources.fields[DATASET], store.dialect).found(store, asked, Span(), wanted, erred):
             pass
     return OBJECTS * RECORDS

@@ -19,7 +19,7 @@ from siem.parsing import Registry
 from siem.run.content import load_registry
 from siem.run.ingest import ingest
 from siem.run.reading import read
-from siem.store import open_store
+from siem.store import open_folder
 from siem.store.embedded.files import write_parquet
 from siem.store.embedded.writing import together
 
@@ -54,7 +54,7 @@ def claims(folders: tuple[Path, Path]) -> list[Claim]:
 
 def product(folder: Path, registry: Registry) -> int:
     with tempfile.TemporaryDirectory() as name:
-        store = open_store(Path(name) / "store")
+        store = open_folder(Path(name) / "store")
         try:
             done = ingest([str(folder)], store, registry, load_settings(), lambda: NOW)
         finally:

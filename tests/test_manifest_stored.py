@@ -18,7 +18,7 @@ from siem.parsing import Registry
 from siem.run.ingest import Ingested, ingest
 from siem.run.reading import UNCLAIMED
 from siem.schema import Query, SourceObject
-from siem.store import open_store
+from siem.store import open_folder
 from siem.store.contract import LedgerRow, State, Store, StoredReject
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def taken_in(store: Store, registry: Registry, settings: Settings) -> Ingested:
 @pytest.fixture(scope="module")
 def taken(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
     settings = Settings(store=str(tmp_path_factory.mktemp("store")))
-    with closing(open_store(settings.store)) as store:
+    with closing(open_folder(settings.store)) as store:
         done = taken_in(store, registry, settings)
         rejects, ids = defaultdict(list), defaultdict(list)
         for reject in store.rejects():

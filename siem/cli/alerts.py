@@ -21,5 +21,5 @@ def list_(
     store: options.StoreOption = None, content: options.ContentOption = None, form: options.FormatOption = None
 ) -> None:
     """All alerts, newest first."""
-    with closing(existing_store(options.settings(store, content).store)) as kept:
+    with closing(existing_store(options.settings(store, content))) as kept:
         write([asdict(alert) for alert in kept.alerts()], COLUMNS, form)

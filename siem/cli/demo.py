@@ -18,7 +18,7 @@ from siem.detect.passes import detect
 from siem.detect.sources import Sources
 from siem.run.content import shipped_content
 from siem.run.ingest import ingest
-from siem.store import open_store
+from siem.store import open_folder
 from siem.store.contract import Alert, State, Store
 
 LEVELS = ("critical", "high", "medium", "low", "informational")
@@ -32,7 +32,7 @@ def demo(
     """The sample bucket into a store of its own, the shipped rules over it, and what came of it."""
     settings = options.settings(str(folder))
     samples = shipped_content() / "samples"
-    kept = open_store(folder)
+    kept = open_folder(folder)
     try:
         with progress() as shown:
             task = shown.add_task("reading the sample bucket")

@@ -31,7 +31,7 @@ def detect_command(
     sources = options.sources(settings.content)
     count = len(found.own)
     first, end = options.time(since), options.time(until)
-    with closing(existing_store(settings.store)) as kept, progress() as shown:
+    with closing(existing_store(settings)) as kept, progress() as shown:
         task = shown.add_task("judging")
         if first is not None or end is not None:
             done = again(kept, found, sources, first, end)

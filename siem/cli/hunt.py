@@ -26,9 +26,9 @@ from siem.intake.objects import objects
 from siem.parsing import Registry
 from siem.parsing.lines import Oversized, framed, too_long
 from siem.run.reading import read
-from siem.schema import SourceObject
+from siem.schema import Dialect, SourceObject
 from siem.sigma import Rule, RuleSet
-from siem.store import existing_store
+from siem.store import existing_store, is_cluster
 from siem.store.contract import State
 
 MANY = 4096
@@ -65,8 +65,8 @@ def hunt(
     if on:
         judging = Hunt(found, sources, engine or "python")
         matches = judging.concluded(within(span, Files(settings, parsers, dataset, failed).matches(judging, on)))
-    elif engine not in (None, "duckdb"):
-        raise UsageError(f"the store is searched with duckdb, not {engine}; --engine goes with --on")
+    elif engine not in (None, own := searched_with(settings)):
+        raise UsageError(f"the store is searched with {own}, not {engine}; --engine goes with --on")
     else:
         correlated = Correlated(found.correlations, found.silent)
         matches = concluded(
@@ -183,10 +183,14 @@ def stored(
 
     make = {dataset: Matches(correlated, sources.fields_of(dataset)) for dataset in sources.fields}
     columns = {dataset: matches.columns(rules.rules) for dataset, matches in make.items()}
-    with closing(existing_store(settings.store)) as kept:
+    with closing(existing_store(settings)) as kept:
         for found in hits(kept, rules.rules, sources, span, columns, erred):
             for rule in found.rules:
                 yield make[found.hit.dataset](rule, found.hit.document or {})
+
+
+def searched_with(settings: Settings) -> Dialect:
+    return Dialect.OPENSEARCH if is_cluster(settings.store) else Dialect.DUCKDB
 
 
 def rows(found: Iterable[Match | Finding]) -> Iterator[dict[str, object]]:

@@ -27,7 +27,7 @@ def command(
     parsers = options.registry(settings.content)
     for place in places:
         objects(place, settings.limits)  # a place that does not exist is told before a store is made
-    with closing(open_store(settings.store)) as kept, progress() as shown:
+    with closing(open_store(settings, parsers.fields)) as kept, progress() as shown:
         task = shown.add_task("reading")
         done = ingest(
             places,

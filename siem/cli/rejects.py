@@ -23,7 +23,7 @@ def list_(
     store: options.StoreOption = None, content: options.ContentOption = None, form: options.FormatOption = None
 ) -> None:
     """Every reject, with its reason and its bytes."""
-    with closing(existing_store(options.settings(store, content).store)) as kept:
+    with closing(existing_store(options.settings(store, content))) as kept:
         write(map(row, kept.rejects()), COLUMNS, form)
 
 
@@ -47,7 +47,7 @@ def replay_(store: options.StoreOption = None, content: options.ContentOption = 
     """Parse every reject again with the parsers of today; what becomes an event moves in the counts."""
     settings = options.settings(store, content)
     parsers = options.registry(settings.content)
-    with closing(existing_store(settings.store)) as kept:
+    with closing(existing_store(settings, parsers.fields)) as kept:
         done = replay(kept, parsers, settings.limits, options.now)
     told = f"{done.tried:,} rejects parsed again: {done.events:,} are events now, {done.left:,} are left"
     tell(f"{told}, {done.known:,} were stored already" if done.known else told)

@@ -21,5 +21,5 @@ def stats(
     store: options.StoreOption = None, content: options.ContentOption = None, form: options.FormatOption = None
 ) -> None:
     """Counts per dataset. Always: records = events + duplicates + rejects + skipped."""
-    with closing(existing_store(options.settings(store, content).store)) as kept:
+    with closing(existing_store(options.settings(store, content))) as kept:
         write([asdict(row) for row in kept.stats()], COLUMNS, form, lambda rows: {"datasets": rows})

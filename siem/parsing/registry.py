@@ -14,7 +14,7 @@ from pathlib import Path
 
 from siem.errors import ContentError
 from siem.parsing.parser import Parser
-from siem.schema import BY_NAME, LogSource
+from siem.schema import BY_NAME, DatasetFields, LogSource
 
 KINDS: dict[str, type] = {"dataset": str, "version": str, "key": re.Pattern, "logsources": tuple, "unique_ids": bool}
 """What every parser has, whatever its shape; see `Parser`."""
@@ -25,6 +25,11 @@ class Registry:
     """All parsers, by dataset."""
 
     parsers: dict[str, Parser]
+
+    @property
+    def fields(self) -> dict[str, DatasetFields]:
+        """What documents of each dataset hold."""
+        return {dataset: parser.fields for dataset, parser in self.parsers.items()}
 
     def claiming(self, key: str) -> list[Parser]:
         """The parsers that take an object of this key for theirs; content decides between several."""

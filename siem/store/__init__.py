@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from siem.config import Settings
 from siem.errors import ConfigError, Unavailable
+from siem.schema import DatasetFields
 from siem.store.contract import Store
 
 LEDGER = "ledger.sqlite"
 
 
-def open_store(place: str | Path) -> Store:
-    """The store in this folder, which is made where there is none.
+NO_FIELDS: Mapping[str, DatasetFields] = {}
+
+
+def open_store(settings: Settings, fields: Mapping[str, DatasetFields]) -> Store:
+    """The store that the settings name, which is made where there is none.
+
+    fields: of the datasets that are to be written.
 
     Raises:
-        ConfigError: the place is no folder's path, or holds something else.
-        Unavailable: the folder cannot be used.
+        ConfigError: a setting cannot work, or the place holds something else.
+        Unavailable: the store cannot be used now.
     """
+    if not is_cluster(settings.store):
+        return open_folder(settings.store)
+    from siem.store.opensearch import opening  # loading the client takes 0.1 s
+
+    return opening.prepared_store(settings, fields)
+
+
+def existing_store(settings: Settings, fields: Mapping[str, DatasetFields] = NO_FIELDS) -> Store:
+    """The store that the settings name, for those who read: a mistyped name must not look like a store without alerts.
+
+    Raises:
+        ConfigError: there is none, or as `open_store`.
+        Unavailable: the store cannot be used now.
+    """
+    if not is_cluster(settings.store):
+        return existing_folder(settings.store)
+    from siem.store.opensearch import opening
+
+    return opening.existing_store(settings, fields)
+
+
+def is_cluster(place: str) -> bool:
+    """The setting names a cluster, not a folder."""
+    return place.startswith(("http://", "https://"))
+
+
+def open_folder(place: str | Path) -> Store:
+    """The embedded store in this folder, which is made where there is none."""
     return _opened(store_folder(place))
 
 
-def existing_store(place: str | Path) -> Store:
-    """The store in this folder, for those who read: a mistyped name must not look like a store without alerts.
-
-    Raises:
-        ConfigError: there is none, or the place is no folder's path or holds something else.
-        Unavailable: the folder cannot be used.
-    """
+def existing_folder(place: str | Path) -> Store:
+    """The embedded store in this folder."""
     folder = store_folder(place)
     try:
         there = (folder / LEDGER).is_file()
@@ -46,9 +77,7 @@ def store_folder(place: str | Path) -> Path:
     if not str(place):
         raise ConfigError("store: the setting is empty; name a folder")
     if "://" in str(place):
-        raise ConfigError(
-            f"store: {place} is not a folder; this version keeps events in a folder (`--store ./siem-data`)"
-        )
+        raise ConfigError(f"store: {place} is neither a folder (`./siem-data`) nor a cluster (`https://HOST:9200`)")
     if set("*?[") & set(str(Path(place).absolute())):
         raise ConfigError(f"store: {place} has one of * ? [ in its path, which file patterns would take amiss")
     try:
@@ -63,4 +92,4 @@ def _opened(folder: Path) -> Store:
     return EmbeddedStore(folder)
 
 
-__all__ = ["existing_store", "open_store", "store_folder"]
+__all__ = ["existing_folder", "existing_store", "is_cluster", "open_folder", "open_store", "store_folder"]

@@ -20,7 +20,7 @@ from siem.errors import ConfigError, Denied, Gone, SiemError, Unavailable, Usage
 from siem.intake.objects import objects
 from siem.parsing import Registry
 from siem.run.ingest import Ingested, ingest
-from siem.store import open_store
+from siem.store import open_folder
 
 LIMITS = Limits()
 PAGE = 2
@@ -197,7 +197,7 @@ def test_an_object_that_was_written_anew_is_taken_in_too(
     def run() -> Ingested:
         return ingest(["s3://archive/other/"], store, registry, Settings(), lambda: datetime(2026, 11, 2, tzinfo=UTC))
 
-    store = open_store(tmp_path / "store")
+    store = open_folder(tmp_path / "store")
     assert run().objects == 1
     monkeypatch.setitem(STORED, "other/b.log", b"forth")
     monkeypatch.setitem(WRITTEN, "other/b.log", "2026-11-03T00:00:00.000Z")

@@ -14,7 +14,7 @@ from siem.config import Settings
 from siem.parsing import Registry
 from siem.run.ingest import Ingested, ingest
 from siem.schema import SourceObject
-from siem.store import open_store
+from siem.store import open_folder
 from siem.store.contract import LedgerRow, Store
 
 KEY = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/01/111122223333_CloudTrail_us-east-1_20261101T0000Z_a.json"
@@ -26,7 +26,7 @@ class World:
 
     def __init__(self, folder: Path, registry: Registry) -> None:
         self.folder, self.registry = folder, registry
-        self.store: Store = open_store(folder / "store")
+        self.store: Store = open_folder(folder / "store")
         self._hours = count(1)
 
     def put(self, bucket: str, text: str, key: str = KEY) -> Path:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from siem.schema import Query
-from siem.store import open_store
+from siem.store import open_folder
 from siem.store.contract import LedgerRow
 
 pytestmark = pytest.mark.slow
@@ -81,7 +81,7 @@ class Seen:
 
 
 def seen(folder: Path) -> Seen:
-    store = open_store(folder)
+    store = open_folder(folder)
     ledger = {id_: replace(row, committed=None) for id_, row in store.ledger().items()}
     hits = store.search([Query("aws.cloudtrail", "TRUE")], documents=True)
     events = [{name: value for name, value in (hit.document or {}).items() if name != "event.ingested"} for hit in hits]

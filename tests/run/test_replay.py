@@ -15,7 +15,7 @@ from siem.run.content import load_registry
 from siem.run.ingest import ingest
 from siem.run.replay import Replayed, replay
 from siem.schema import Query
-from siem.store import open_store
+from siem.store import open_folder
 from siem.store.contract import Judged, LedgerRow, Store
 from siem.testing.deliveries import as_it_stands, waiting
 
@@ -64,7 +64,7 @@ class Shop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store: Store = open_store(folder / "store")
+        self.store: Store = open_folder(folder / "store")
         self.content("1", '("at",)')
         self.content("2", '("at", "time")')
 

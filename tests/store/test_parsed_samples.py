@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from siem.config import Limits
 from siem.parsing import Parsed, Registry
 from siem.schema import Origin, SourceObject, decoded
-from siem.store import open_store
+from siem.store import open_folder
 from siem.store.contract import Delivery, State
 from siem.testing.deliveries import NOW, found
 
@@ -38,7 +38,7 @@ class Bytes:
 def test_documents_of_all_samples_are_what_the_parsers_gave(
     tmp_path: Path, samples: Path, registry: Registry, limits: Limits
 ) -> None:
-    store = open_store(tmp_path / "store")
+    store = open_folder(tmp_path / "store")
     expected: dict[tuple[str, str], dict[str, Any]] = {}
     datasets = Counter[str]()
     with store.writing(NOW) as writing:

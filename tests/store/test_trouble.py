@@ -11,7 +11,7 @@ import pytest
 
 from siem.errors import ConfigError, Unavailable
 from siem.parsing.batch import Parsed
-from siem.store import open_store
+from siem.store import open_folder
 from siem.store.contract import Judged
 from siem.store.embedded import EmbeddedStore
 from siem.testing.deliveries import FLOW, NOW, TRAIL, as_it_stands, delivery, flows, found, ids, put, reject, trail
@@ -28,39 +28,39 @@ def ledger_of(folder: Path, *statements: str) -> Path:
 
 def test_another_programs_ledger_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another program"):
-        open_store(ledger_of(tmp_path / "store", "CREATE TABLE t (x)"))
+        open_folder(ledger_of(tmp_path / "store", "CREATE TABLE t (x)"))
 
 
 def test_another_versions_ledger_is_refused(tmp_path: Path) -> None:
-    open_store(tmp_path / "store").close()
+    open_folder(tmp_path / "store").close()
     connection = sqlite3.connect(tmp_path / "store" / "ledger.sqlite")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(ConfigError, match="version 99"):
-        open_store(tmp_path / "store")
+        open_folder(tmp_path / "store")
 
 
 def test_a_ledger_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_text("once upon a time " * 100)
     with pytest.raises(ConfigError, match="not a ledger"):
-        open_store(tmp_path)
+        open_folder(tmp_path)
 
 
 def test_a_file_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="name a folder"):
-        open_store(tmp_path / "file")
+        open_folder(tmp_path / "file")
 
 
 @pytest.mark.parametrize("place", ["https://localhost:9200", "s3://bucket/prefix"])
 def test_an_address_is_no_folder(place: str) -> None:
     with pytest.raises(ConfigError, match="folder"):
-        open_store(place)
+        open_folder(place)
 
 
 def test_a_path_that_is_a_pattern_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="file patterns"):
-        open_store(tmp_path / "logs[1]")
+        open_folder(tmp_path / "logs[1]")
 
 
 @pytest.mark.parametrize("empty", [True, False])
