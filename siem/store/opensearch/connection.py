@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import orjson
-import stamina
 from opensearchpy import ConnectionError as Unconnected
 from opensearchpy import OpenSearch, SerializationError, TransportError
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from siem.errors import ConfigError, Refused, Unavailable
 from siem.schema import decoded
 from siem.store.opensearch.trouble import cause, distrust, passes
 
-LONGEST_WAIT = 5.0
-"""Seconds between attempts, at most; they begin at a tenth, and have jitter."""
+SHORTEST_WAIT, LONGEST_WAIT = 0.1, 5.0
+"""Seconds between attempts, at most: of the first, and of all later ones."""
+
+log = logging.getLogger("siem.store")
 
 NO_ACCESS = {
     401: "the store does not know this user, or the password is wrong",
@@ -57,6 +60,7 @@ class Connection:
     def __init__(self, client: OpenSearch, name: str, patience: float = 60.0) -> None:
         """name: how people know the cluster, without secrets."""
         self._client, self.name, self.patience = client, name, patience
+        self._away: float | None = None  # since when it does not answer as it should (monotonic seconds)
 
     def ask(
         self,
@@ -71,12 +75,34 @@ class Connection:
         within = self.patience if patience is None else patience
         if not within:
             return self._asked(method, path, body, also, params)
-        for attempt in stamina.retry_context(on=Unavailable, attempts=None, timeout=within, wait_max=LONGEST_WAIT):
-            with attempt:
-                return self._asked(method, path, body, also, params)
-        raise AssertionError("an attempt returns or raises")
+        return self.repeated(within)(self._asked, method, path, body, also, params)
+
+    def repeated(self, within: float) -> Retrying:
+        """Calls a function again while it raises `Unavailable`, for so many seconds."""
+        return Retrying(
+            retry=retry_if_exception_type(Unavailable),
+            stop=stop_after_delay(within),
+            wait=wait_random_exponential(SHORTEST_WAIT, LONGEST_WAIT),
+            reraise=True,
+        )
 
     def _asked(
+        self, method: str, path: str, body: Mapping[str, Any] | bytes | None, also: Collection[int], params: Any
+    ) -> Any:
+        """Ask once; a line in the log when the trouble begins, and one when it ends."""
+        try:
+            answer = self._answer(method, path, body, also, params)
+        except Unavailable as error:
+            if self._away is None:
+                self._away = monotonic()
+                log.warning("%s; trying again", error)
+            raise
+        if (since := self._away) is not None:
+            self._away = None
+            log.warning("store %s answers again, after %.0f s", self.name, monotonic() - since)
+        return answer
+
+    def _answer(
         self, method: str, path: str, body: Mapping[str, Any] | bytes | None, also: Collection[int], params: Any
     ) -> Any:
         try:

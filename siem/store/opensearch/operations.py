@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import stamina
 
 from siem.errors import Unavailable
-from siem.store.opensearch.connection import LONGEST_WAIT, Connection
+from siem.store.opensearch.connection import Connection
 
 MOST_BYTES = 8 << 20
 """Of one request; a node takes 100 MB."""
@@ -49,11 +48,7 @@ def conflicts(connection: Connection, operations: Iterable[Operation]) -> list[O
     """
     failed: list[Operation] = []
     for part in _parts(operations):
-        for attempt in stamina.retry_context(
-            on=Unavailable, attempts=None, timeout=connection.patience, wait_max=LONGEST_WAIT
-        ):
-            with attempt:
-                _send(connection, part, failed)
+        connection.repeated(connection.patience)(_send, connection, part, failed)
     return failed
 
 
