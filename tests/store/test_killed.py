@@ -57,6 +57,13 @@ def seen(place: Place) -> dict[str, Any]:
         store.close()
 
 
+def is_whole(state: dict[str, Any], states: list[dict[str, Any]], place: Place) -> bool:
+    """The state is one between commits. On OpenSearch signals may be seen before the marks (docs/decisions/0014)."""
+    if isinstance(place, Folder):
+        return state in states
+    return any(state | {"signals": []} == one | {"signals": []} for one in states)
+
+
 @pytest.fixture(scope="module")
 def undisturbed(place: Place) -> list[dict[str, Any]]:
     """What a reader sees before any commit and after each."""
@@ -82,16 +89,16 @@ def test_the_undisturbed_run_is_as_it_should_be(undisturbed: list[dict[str, Any]
     )  # the replayed one; neither the judged nor the one with duplicates alone
 
 
-@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.slow)])
-def test_killed_at_a_step_and_begun_again(place: Place, undisturbed: list[dict[str, Any]], stride: int) -> None:
+def test_killed_at_a_step_and_begun_again(place: Place, undisturbed: list[dict[str, Any]]) -> None:
+    one = place.at("step")
     at, finished = 0, False
     while not finished:
-        at += stride
-        one = place.at(f"stride{stride} {at}")
+        at += 1
+        one.empty()
         code = ended(workload.work, one, at)
         assert code in (KILLED, 0)
         finished = code == 0
-        assert seen(one) in undisturbed, f"killed at step {at}: a commit is visible in part"
+        assert is_whole(seen(one), undisturbed, one), f"killed at step {at}: a commit is visible in part"
         assert ended(workload.work, one) == 0
         assert seen(one) == undisturbed[-1], f"killed at step {at}: not the same in the end"
     assert at > 20, "the work has fewer steps than it should"
@@ -105,7 +112,7 @@ def test_killed_at_random_moments(place: Place, undisturbed: list[dict[str, Any]
         time.sleep(chance.uniform(0, 0.15) if isinstance(place, Folder) else chance.uniform(1, 4))
         process.kill()
         process.join(60)
-        assert seen(one) in undisturbed
+        assert is_whole(seen(one), undisturbed, one)
     assert ended(workload.work, one) == 0
     assert seen(one) == undisturbed[-1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from stores import connected, prepared, shipped_fields
+from stores import connected, emptied, prepared, shipped_fields
 
 from siem.parsing.batch import Parsed
 from siem.store.contract import Judged, Signal, State, Store
@@ -46,6 +47,10 @@ class Place(Protocol):
         """Another store beside it."""
         ...
 
+    def empty(self) -> None:
+        """Nothing is stored any more."""
+        ...
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -59,6 +64,9 @@ class Folder:
 
     def at(self, name: str) -> Folder:
         return Folder(self.path / name)
+
+    def empty(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,9 @@ class Cluster:
 
     def at(self, name: str) -> Cluster:
         return Cluster(self.url, f"{self.prefix}{name.replace(' ', '')}-")
+
+    def empty(self) -> None:
+        emptied(self.url, Names(self.prefix))
 
 
 def dying(die_at: int) -> Callable[[str], None]:
