@@ -18,7 +18,7 @@ from siem.run.content import content_folders, load_registry
 from siem.sigma import Lists, RuleSet, load_lists, load_pipelines, load_rules, rule_files
 
 StoreOption = Annotated[
-    str | None, typer.Option("--store", help="Folder or cluster of the store (SIEM_STORE; ./siem-data).")
+    str | None, typer.Option("--store", help="Folder or address of the store (SIEM_STORE; ./siem-data).")
 ]
 ContentOption = Annotated[Path | None, typer.Option("--content", help="The team's own content folder (SIEM_CONTENT).")]
 FormatOption = Annotated[Format | None, typer.Option("--format", help="table on a terminal, ndjson in a pipe.")]

@@ -1,19 +1,43 @@
-"""`siem store`: what is stored."""
+"""`siem store`: makes it, and says what is stored."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from siem.cli import options
-from siem.cli.output import write
+from siem.cli.output import tell, write
+from siem.errors import ConfigError
 from siem.store import existing_store
+from siem.store.preparation import preparation
 
 app = typer.Typer(rich_markup_mode=None, help="The store.", no_args_is_help=True)
 
 COLUMNS = ("dataset", "objects", "records", "events", "rejects", "skipped", "duplicates", "bytes", "first", "last")
+
+
+PREPARED = ("step", "thing", "name", "why")
+
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+
+
+@app.command()
+def init(
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    dry_run: DryRunOption = False,
+    form: options.FormatOption = None,
+) -> None:
+    """Prepare the store for every dataset: folder, or templates and indices. A row per thing done; safe to repeat."""
+    settings = options.settings(store, content)
+    fields = options.sources(settings.content).fields
+    done = [asdict(row) for row in preparation(settings, fields, dry_run, tell)]
+    write(done, PREPARED, form)
+    if conflicts := [f"{row['thing']} {row['name']}: {row['why']}" for row in done if row["step"] == "conflict"]:
+        raise ConfigError("; ".join(conflicts))
 
 
 @app.command()

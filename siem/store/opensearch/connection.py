@@ -145,5 +145,6 @@ def _said(error: Unconnected) -> str:
     return type(error.info).__name__ if isinstance(error.info, Exception) else str(error.error)
 
 
-logging.getLogger("opensearch").addHandler(logging.NullHandler())
-"""Failures are told of by exceptions; the library's own log repeats whole requests."""
+for library in ("opensearch", "stamina"):
+    logging.getLogger(library).addHandler(logging.NullHandler())
+"""Failures are told of by exceptions; the libraries' own logs repeat whole requests, and every attempt."""
