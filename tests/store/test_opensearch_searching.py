@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,9 +16,10 @@ from searchable import Searchable
 from siem.errors import ContentError, Refused, Unavailable
 from siem.parsing.batch import text_of
 from siem.schema import Clause
-from siem.store.contract import Hit
-from siem.store.opensearch import ordering, packs, searching, windows
+from siem.store.contract import Hit, raised
+from siem.store.opensearch import ordering, packs, reading, searching, windows
 from siem.store.opensearch.counting import counted
+from siem.store.opensearch.searching import Asked
 from siem.testing.deliveries import FLOW, START, TRAIL
 from siem.testing.searching_contract import SearchingContract
 from siem.testing.store_contract import StoreContract
@@ -94,6 +95,69 @@ def test_20_000_events_of_one_moment_in_two_indices_come_in_order(
     hits = list(store.search(pack))
     assert keys(iter(hits)) == sorted([(datetime.fromisoformat(one["@timestamp"]), one["event.id"]) for one in made])
     assert {hit.matched for hit in hits} == {(0, 2)}
+
+
+@pytest.mark.parametrize("most", range(2, 8))
+def test_no_hit_is_lost_between_pages(store: Searchable, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two indices that have events of the same moment at the same places."""
+    monkeypatch.setattr(searching, "MOST", most)
+    made = [event(START + at // 12 * SECOND, f"e{at:03}") for at in range(48)]
+    for at, name in enumerate(two_indices(store)):
+        store.index(made[at::2], name)
+    assert [hit.event_id for hit in store.search([EVERY])] == [one["event.id"] for one in made]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_asked_is_what_a_plain_loop_finds(
+    store: Searchable, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With limits so small that everything comes in many windows, pages, runs and chunks."""
+    chance = random.Random(seed)  # noqa: S311
+    small = {
+        packs: {"FEWEST_EVENTS": 40, "WORK": 1, "FEW": chance.choice((0, 10**6)), "MOST_CLAUSES": 5, "MOST_FILTERS": 4},
+        searching: {"MOST": 7, "TOGETHER": 30, "FEWEST": 2},
+        ordering: {"HELD": 9, "CHUNK": 2},
+        reading: {"MOST": 5},
+        windows: {"SLICES": 3},
+    }
+    for module, limits in small.items():
+        for name, limit in limits.items():
+            monkeypatch.setattr(module, name, limit)
+    moments = [START + at * chance.choice((MICROSECOND, MILLISECOND, SECOND)) for at in range(40)]
+    made = [any_event(chance, chance.choice(moments), number) for number in range(300)]
+    for at, name in enumerate(two_indices(store)):
+        store.index(made[at::2], name)
+    actions = [chance.choice("abcdef") for _ in range(9)]
+    pack = [does(action, exact=chance.random() < 0.5, size=chance.randrange(1, 4)) for action in actions]
+    for _ in range(6):
+        since, until = sorted(chance.choices(moments, k=2))
+        limits = chance.choice(({}, {"since": since}, {"until": until}, {"since": since, "until": until}))
+        objects = chance.choice((None, [f"{1:024}", f"{2:024}"]))
+        store.hidden = chance.choice(([], [f"{3:024}"]))
+        expected = [
+            expected_hit(one, actions, pack)
+            for one in sorted(made, key=lambda one: (datetime.fromisoformat(one["@timestamp"]), one["event.id"]))
+            if limits.get("since", START) <= datetime.fromisoformat(one["@timestamp"])
+            and ("until" not in limits or datetime.fromisoformat(one["@timestamp"]) < until)
+            and (one["siem.object"] not in store.hidden if objects is None else one["siem.object"] in objects)
+        ]
+        assert list(store.search(pack, objects, **limits)) == [hit for hit in expected if hit.matched]
+
+
+def any_event(chance: random.Random, time: datetime, number: int) -> dict[str, Any]:
+    """One in ten has a value that is too long for the index."""
+    long = {"deep": "x" * 9_000} if chance.random() < 0.1 else {}
+    letter = chance.choice("xX")
+    return event(time, f"{letter}{number}", f"{chance.randrange(5):024}", action=chance.choice("abcdefgh"), **long)
+
+
+def expected_hit(one: dict[str, Any], actions: list[str], pack: list[Clause]) -> Hit:
+    matched = tuple([place for place, action in enumerate(actions) if action == one["event.action"]])
+    unsure = tuple([place for place in matched if not pack[place].exact])
+    if "deep" in one[TRAIL]:
+        matched = unsure = tuple(range(len(pack)))
+    time = datetime.fromisoformat(one["@timestamp"])
+    return Hit(one["event.id"], time, TRAIL, one["siem.object"], one if unsure else None, matched, unsure)
 
 
 def test_ids_that_differ_in_case_alone_are_in_order(store: Searchable) -> None:
@@ -383,6 +447,27 @@ def test_long_documents_are_read_a_few_at_a_time(store: Searchable) -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 64 << 20  # it was 32
+
+
+def test_who_is_hidden_is_asked_after_what_is_seen(store: Searchable) -> None:
+    """Otherwise a commit between the two would be seen in part. Of given objects nobody is asked."""
+    store.index([event(START, "e")])
+
+    def hidden() -> list[str]:
+        assert store.views() == 1
+        store.index([event(START, "late", of="b" * 24)])
+        store.connection.ask("POST", f"/{store.names.every_event()}/_refresh")
+        return []
+
+    asked = Asked([EVERY], None, None, None, False, ())
+    assert [hit.event_id for hit in found_by(store, asked, hidden)] == ["e"]
+    given = replace(asked, objects=["b" * 24])
+    assert [hit.event_id for hit in found_by(store, given, hidden)] == ["late"]
+    assert len(list(store.search([EVERY]))) == 2
+
+
+def found_by(store: Searchable, asked: Asked, hidden: Callable[[], list[str]]) -> Iterator[Hit]:
+    return searching.hits(store.connection, store.names, asked, hidden, raised)
 
 
 def test_objects_may_be_very_many(store: Searchable) -> None:

@@ -21,7 +21,14 @@ MOST, TOGETHER = 5_000, 20_000
 FEWEST = 20
 """Hits of a page, however many searches are merged."""
 
-SORT = [{"@timestamp": "asc"}, {"_shard_doc": "asc"}]
+SORT: list[Any] = [
+    {"@timestamp": "asc"},
+    {"event.id": {"order": "asc", "unmapped_type": "keyword"}},
+    {"siem.object": {"order": "asc", "unmapped_type": "keyword"}},
+    {"_shard_doc": "asc"},
+]
+"""No page may end between two events that are alike in these: the second would be lost. `_shard_doc`, which is meant to
+tell apart what else is alike, counts in every shard from 0 (OpenSearch 3.8): two indices have the same numbers."""
 
 READ = ["@timestamp", "event.id", "siem.object"]
 """Times are indexed in milliseconds, ids without case."""

@@ -137,7 +137,7 @@ def found_within(view: View, of: Scope, window: Window, pack: Pack, oversize: in
     def query(places: Sequence[int]) -> Dsl:
         return of.query(window.first, window.end, pack.any_of(places), without=without)
 
-    searches = pack.searches(hitting, lambda places: counted(view, query(places)))
+    searches = pack.searches(hitting, lambda places: counted(view, query(places)), of.terms)
     most = share(sum(hitting.values()) + oversize)
     bodies = {each: body(query(each), most(sum([hitting[place] for place in each]))) for each in searches}
     answers = dict(zip(bodies, view.searches(list(bodies.values())), strict=True))

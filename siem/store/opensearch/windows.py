@@ -60,6 +60,11 @@ class Scope:
         return {"bool": {"filter": wanted, "must_not": [*of_objects(self.hidden or None), *without]}}
 
     @property
+    def terms(self) -> int:
+        """Values that every request has."""
+        return sum([len(some) for some in (self.objects, self.hidden) if some and len(some) <= MOST_TERMS])
+
+    @property
     def whole(self) -> tuple[int | None, int | None]:
         """Its span in milliseconds, as `query` takes it."""
         begins = [time for time in (self.since, self.after[0] if self.after else None) if time is not None]
