@@ -17,7 +17,18 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import cloudtrail, correlations, detection, elb, ingest, memory, opensearch_documents, vpcflow, waf
+from bench import (
+    cloudtrail,
+    correlations,
+    detection,
+    elb,
+    ingest,
+    memory,
+    opensearch_bulk,
+    opensearch_documents,
+    vpcflow,
+    waf,
+)
 from bench.claim import Claim
 from siem.allocator import settle
 
@@ -104,12 +115,30 @@ def main(words: list[str]) -> int:
             if wanted(claim.name):
                 results.append(measured(claim))
                 show(results[-1])
+        if any(map(wanted, opensearch_bulk.NAMES)):
+            results += bulk(stack)
         for peak in memory.peaks() if wanted("peak memory") else []:
             mb, limit = peak.megabytes, memory.LIMIT_MB
             results.append(Result(peak.name, "MB", mb, limit, mb / limit, 1.0, mb <= limit, mb))
             show(results[-1])
     RESULTS.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
     return 0 if all(result.holds for result in results) else 1
+
+
+def bulk(stack: ExitStack) -> list[Result]:
+    """What a node of OpenSearch takes."""
+    node = stack.enter_context(opensearch_bulk.node())
+    if isinstance(node, str):
+        print(f"{'OpenSearch':<55} skipped, there is no node: {node}", flush=True)
+        return []
+    results: list[Result] = []
+    for one in opensearch_bulk.measured(node):
+        ratio = one.floor / one.product if one.at_most else one.product / one.floor
+        holds = ratio <= one.goal if one.at_most else ratio >= one.goal
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+        results.append(Result(one.name, "events", one.product, one.floor, ratio, one.goal, holds, peak))
+        show(results[-1])
+    return results
 
 
 def show(result: Result) -> None:

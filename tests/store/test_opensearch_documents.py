@@ -6,15 +6,21 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.config import Limits
 from siem.intake.content import Delivered
-from siem.parsing import Batch, Registry
+from siem.parsing import Batch, Registry, columns
+from siem.parsing.batch import text_of
+from siem.parsing.casts import FEW
+from siem.parsing.columns import Coded, Column, ColumnBatch, Numbered
 from siem.run.reading import read
 from siem.schema import LEAVES, OVERSIZE, SEQ, DatasetFields, SourceObject, additions, decoded, stripped
 from siem.schema.leaves import LONGEST
@@ -146,3 +152,52 @@ class TestPlaces:
         assert self.written("2026-10-23T12:00:00Z", kept) == "events-x.y-2026.10"
         assert self.written("2026-10-23T11:59:59Z", kept) == "events-x.y-other"
         assert self.written("0001-01-01T00:00:00Z", kept) == "events-x.y-other"
+
+
+words = st.sampled_from(["a", 'q"\\', "é\u2028", "x" * (LONGEST + 1), "-"]) | st.text(
+    st.characters(exclude_categories=["Cs", "Cc"]), max_size=5
+)
+
+
+@st.composite
+def column_batches(draw: st.DrawFn) -> ColumnBatch:
+    """Rows with native columns that have gaps; times near the end of reach."""
+    rows = draw(st.integers(1, 6))
+
+    def column(texts: st.SearchStrategy[str | None]) -> Coded:
+        values = pa.array(draw(st.lists(texts, min_size=rows, max_size=rows)), pa.string())
+        return Coded(values, None) if draw(st.booleans()) else Coded(values, None).recoded()
+
+    time = st.sampled_from([0, 1, 500_000, 86_400 * 10**6]).map(
+        lambda micros: text_of(NOW + timedelta(days=1, microseconds=micros) - timedelta(hours=draw(st.integers(0, 60))))
+    )
+    found: dict[str, Column] = {"@timestamp": column(time)}
+    found["event.id"] = Numbered("f-", np.arange(3, 3 + rows)) if draw(st.booleans()) else column(words)
+    found["event.dataset"] = Coded.constant("x.y")
+    found["error.message"] = column(st.none() | words)
+    natives = draw(st.lists(st.sampled_from(["b", "a", "c.d", "e-f"]), unique=True))
+    found |= {f"x.y.{name}": column(draw(st.sampled_from([words, st.none() | words, st.none()]))) for name in natives}
+    return ColumnBatch("x.y", rows, found)
+
+
+class TestColumns:
+    @given(column_batches(), st.booleans(), st.sampled_from([0, FEW]))
+    def test_are_written_as_specified(self, batch: ColumnBatch, unique_ids: bool, few: int) -> None:
+        fields = DatasetFields("x.y", nested=False)
+        with patch.object(columns, "FEW", few):
+            segment = BulkLines(fields, NAMES, unique_ids, NOW).segment(batch, 5)
+            assert_as_specified(batch, segment, fields, unique_ids, 5)
+
+    def test_come_in_pieces_of_whole_events(self, registry: Registry) -> None:
+        header = (
+            b"version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action"
+        )
+        line = b"\n2 123456789012 eni-1 192.0.2.1 192.0.2.2 1 2 6 1 40 1793491200 1793491260 ACCEPT"
+        batch, *_ = batches(registry, "AWSLogs/123456789012/vpcflowlogs/x.log", header + line * 20_000)
+        parser = registry.parsers[batch.dataset]
+        pieces = list(BulkLines(parser.fields, NAMES, parser.unique_ids, NOW).segments(batch, 0))
+        assert len(batch) > 9_000
+        assert len(pieces) > 2
+        assert all(piece.count(b"\n") % 2 == 0 and piece.endswith(b"}\n") for piece in pieces)
+        assert max(map(len, pieces)) < 4 << 20
+        assert [decoded(line)[SEQ] for _, line in pairs(b"".join(pieces))] == list(range(len(batch)))

@@ -22,7 +22,7 @@ def in_columns(batch: ColumnBatch, places: Places, first: int) -> Iterator[bytes
 
     None where a text may be too long for the index: such rows ask for more care.
     """
-    if any(longest(name, column) > LONGEST for name, column in batch.columns.items()):
+    if any(may_be_long(name, column) for name, column in batch.columns.items()):
         return None
     own, rows = f"{batch.dataset}.", len(batch)
     natives = {name.removeprefix(own): column for name, column in batch.columns.items() if name.startswith(own)}
@@ -31,11 +31,12 @@ def in_columns(batch: ColumnBatch, places: Places, first: int) -> Iterator[bytes
     return map(pa.Buffer.to_pybytes, joined(folded(pieces, rows), rows))
 
 
-def longest(name: str, column: Column) -> int:
-    """Bytes of the longest item that a column could make: no fewer than UTF-16 units."""
-    if isinstance(column, Numbered):
-        return 0
-    return len(name) + 1 + (pc.max(pc.binary_length(column.texts)).as_py() or 0)
+def may_be_long(name: str, column: Column) -> bool:
+    """An item of the column can be longer than the index keeps; bytes are no fewer than UTF-16 units."""
+    if isinstance(column, Numbered) or column.texts.nbytes + len(name) < LONGEST:
+        return False
+    longest: int = pc.max(pc.binary_length(column.texts)).as_py() or 0
+    return len(name) + 1 + longest > LONGEST
 
 
 def action(columns: Mapping[str, Column], places: Places) -> list[Piece]:
@@ -67,13 +68,14 @@ def listed(natives: Mapping[str, Column], rows: int) -> list[Piece]:
     """`,"siem.leaves":["name=text",…]` for each row that has one."""
     pieces: list[Piece] = []
     begun: Mask = np.zeros(rows, np.bool_)
+    every = False
     for name, column in natives.items():
-        every = bool(begun.all())
         if not every and begun.any():
             pieces.append(where(",", begun & ~missing(column, rows)))
         pieces += between(f'{"," * every}"{name}=', column, '"')
         if not every:
             begun |= ~missing(column, rows)
+            every = bool(begun.all())
     if not begun.any():
         return []
     return [where(f',"{LEAVES}":[', begun), *pieces, where("]", begun)]

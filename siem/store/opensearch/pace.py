@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from threading import Lock
 
-FIRST = 2.0
-"""Requests that are sent at once before anything is known."""
+FIRST = 4.0
+"""Requests that are sent at once before anything is known: as many as a small node takes in at its best."""
 
 
 class Pace:
