@@ -116,6 +116,26 @@ class TestAnyRecord:
         segment = BulkLines(FIELDS, NAMES, unique_ids, NOW).segment(batch, 0)
         assert_as_specified(batch, segment, FIELDS, unique_ids, 0)
 
+    @pytest.mark.parametrize(
+        "record",
+        [
+            {"name": ["Get", "Put"]},
+            {"name": "Get", "in": {"path": "/a"}},
+            {"in": {"path": "/a"}, "in.path": "/a"},
+            {"in": [{"path": "/a"}, {"path": "/b"}]},
+            {"in": {"path": ["/a"]}},
+            {"in": "/a"},
+            {"number": 8080},
+            {"number": "8080"},
+            {"name": None, "in": None},
+        ],
+    )
+    def test_what_fields_hold_is_left_out(self, record: dict[str, Any]) -> None:
+        document = {"@timestamp": "2026-11-01T00:00:00Z", "event.id": "1", "event.dataset": "x.y", "x.y": record}
+        document |= {"event.action": "Get", "url.path": "/a", "source.port": 8080}
+        batch = DocumentBatch("x.y", [document])
+        assert_as_specified(batch, BulkLines(FIELDS, NAMES, False, NOW).segment(batch, 0), FIELDS, False, 0)
+
     @pytest.mark.parametrize("letter", ["a", "é", "😀"])
     @pytest.mark.parametrize("more", [0, 1])
     @pytest.mark.parametrize("where", ["error.message", "x.y"])
@@ -176,7 +196,8 @@ def column_batches(draw: st.DrawFn) -> ColumnBatch:
     found["event.dataset"] = Coded.constant("x.y")
     found["error.message"] = column(st.none() | words)
     natives = draw(st.lists(st.sampled_from(["b", "a", "c.d", "e-f"]), unique=True))
-    found |= {f"x.y.{name}": column(draw(st.sampled_from([words, st.none() | words, st.none()]))) for name in natives}
+    gaps = st.none() | st.sampled_from(["a", "-"])
+    found |= {f"x.y.{name}": column(draw(st.sampled_from([words, gaps, gaps, st.none()]))) for name in natives}
     return ColumnBatch("x.y", rows, found)
 
 
