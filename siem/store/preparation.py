@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from siem.config import Settings
 from siem.errors import ConfigError
 from siem.schema import DatasetFields
-from siem.store import LEDGER, open_store, store_folder
+from siem.store import LEDGER, open_folder, store_folder
 from siem.store.opensearch.addresses import is_address
 
 
@@ -60,7 +60,7 @@ def of_a_folder(place: str, dry_run: bool) -> list[Prepared]:
     folder = store_folder(place)
     missing = not (folder / LEDGER).exists()
     if not dry_run:
-        open_store(place).close()
+        open_folder(place).close()
     elif folder.exists() and not folder.is_dir():
         raise ConfigError(f"store: {folder} is a file; name a folder")
     return [Prepared("create", "folder", str(folder), "is missing")] if missing else []

@@ -18,7 +18,7 @@ from listening import listener
 from siem.config import Settings, load_settings
 from siem.errors import ConfigError
 from siem.schema import DatasetFields
-from siem.store import open_store
+from siem.store import open_folder
 from siem.store.checks import Check, Verdict, examined
 from siem.store.embedded import doctor
 from siem.store.opensearch import doctor as of_cluster
@@ -79,14 +79,14 @@ class TestFolders:
             initialised(settings, dry_run)
 
     def test_a_ledger_that_is_none(self, settings: Settings) -> None:
-        open_store(settings.store).close()
+        open_folder(settings.store).close()
         (Path(settings.store) / "ledger.sqlite").write_text("once upon a time " * 100)
         (check,) = bad(examined(settings, FIELDS, now))
         assert check.what == "ledger"
         assert "not a ledger" in check.said
 
     def test_one_that_may_not_be_written(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-        open_store(settings.store).close()
+        open_folder(settings.store).close()
         monkeypatch.setattr(os, "access", lambda *_: False)  # tests may run as root, who may do anything
         assert verdicts(examined(settings, FIELDS, now))["folder"] == "failure"
 
@@ -99,7 +99,7 @@ class TestFolders:
         assert doctor.disk(tmp_path).verdict == verdict
 
     def test_nothing_is_changed(self, settings: Settings) -> None:
-        open_store(settings.store).close()
+        open_folder(settings.store).close()
         before = sqlite3.connect(Path(settings.store) / "ledger.sqlite").execute("PRAGMA data_version").fetchall()
         files = sorted(path.name for path in Path(settings.store).rglob("*"))
         examined(settings, FIELDS, now)

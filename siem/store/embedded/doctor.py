@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from siem.errors import ConfigError, Unavailable
-from siem.store import LEDGER, existing_store, store_folder
+from siem.store import LEDGER, existing_folder, store_folder
 from siem.store.checks import Check, Verdict
 
 GIBI = 1 << 30
@@ -31,7 +31,7 @@ def writable(folder: Path) -> Check:
 
 def ledger(folder: Path) -> Check:
     try:
-        with closing(existing_store(folder)) as store:
+        with closing(existing_folder(folder)) as store:
             objects = sum(row.objects for row in store.stats())
     except (ConfigError, Unavailable) as error:
         return Check("ledger", Verdict.FAILURE, str(error), "see the message; the events are not touched")

@@ -24,6 +24,7 @@ from siem.store.contract import (
 )
 from siem.store.opensearch import ledger, rejects
 from siem.store.opensearch.connection import Connection
+from siem.store.opensearch.counting import counted
 from siem.store.opensearch.judgements import Judgements
 from siem.store.opensearch.log import Log
 from siem.store.opensearch.names import Names
@@ -110,6 +111,10 @@ class OpenSearchStore:
         assert len(clauses) == len(queries), "a store is asked in its own dialect"  # noqa: S101
         asked = Asked(clauses, objects, since, until, documents, columns)
         before = self._log.follow()
+        if objects is not None and (missing := self._missing(asked.dataset, objects)):
+            for place in range(len(clauses)):
+                erred(place, missing)
+            return
         yield from hits(
             self._connection,
             self._names,
@@ -117,6 +122,17 @@ class OpenSearchStore:
             lambda: ledger.hidden(self._connection, self._names, self._log, before),
             erred,
         )
+
+    def _missing(self, dataset: str, objects: Sequence[str]) -> ContentError | None:
+        """What is wrong where not every event that the ledger has of these objects can be seen: they must not be taken
+        for judged."""
+        visible = counted(self._connection, self._names, objects, dataset)
+        for id_, row in self._log.rows(objects).items():
+            stored = row.row.events - row.row.duplicates if row.row and row.row.dataset == dataset else 0
+            if visible[id_] < stored:
+                said = f"{stored - visible[id_]:,} of {stored:,} events of {row.row.key if row.row else id_}"
+                return ContentError(f"{said} cannot be found in {self._names.events(dataset)}: was an index removed?")
+        return None
 
     def mark(self, judged: Judged, settle: Settle) -> set[str]:
         return self._judgements.mark(judged, settle)
