@@ -16,6 +16,9 @@ from siem.sigma.problem import Place
 
 SUFFIXES = frozenset((".yml", ".yaml"))
 CASES = re.compile(r"\.cases\.ya?ml$")
+DETECTIONS = "detections"
+ROOMS = frozenset(("dashboards", "lists", "parsers", "pipelines"))
+"""What a content folder has beside its rules."""
 DIRECTIVES = re.compile(r"\s*+(?:[%#].*+\s*+)++")
 """What may stand before the first `---`; every document is read as YAML 1.1 all the same."""
 MOST_VALUES = 200_000
@@ -93,7 +96,10 @@ def _below(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Mark] | No
 
 
 def rule_files(path: Path) -> list[Path]:
-    """The rule files of a folder and all below it, or the file itself; not the cases beside the rules."""
+    """The rule files of a folder and all below it, or the file itself; not the cases beside the rules.
+
+    Of a content folder, which is one with `detections` in it, not what lies in its other rooms.
+    """
     if not path.is_dir():
         return [path]
     found, seen = [], set()
@@ -102,6 +108,8 @@ def rule_files(path: Path) -> list[Path]:
             below.clear()
             continue
         seen.add(real)
+        if DETECTIONS in below:
+            below[:] = [name for name in below if name not in ROOMS]
         files = [Path(folder, name) for name in names if not CASES.search(name.lower())]
         found += [file for file in files if file.suffix.lower() in SUFFIXES]
     return sorted(found)

@@ -71,6 +71,18 @@ def test_folders_are_read_whole_without_the_cases(tmp_path: Path) -> None:
     assert rules.refused == ()
 
 
+def test_of_a_content_folder_only_its_rules_are_read(tmp_path: Path) -> None:
+    """Not its lists and pipelines: `siem rules check mine` is about rules."""
+    written(tmp_path, "mine/detections/a.yml", GOOD)
+    written(tmp_path, "mine/detections/lists/b.yml", GOOD.replace("1111-4111", "2222-4111"))
+    for room in ("lists", "pipelines"):
+        written(tmp_path, f"mine/{room}/office.yml", "- 198.51.100.0/24")
+    for given in (tmp_path, tmp_path / "mine"):
+        rules = load_rules([given])
+        assert len(rules.rules) == 2
+        assert rules.refused == ()
+
+
 def test_a_file_that_is_given_twice_is_read_once(tmp_path: Path) -> None:
     file = written(tmp_path, "a.yml", GOOD)
     rules = load_rules([tmp_path, file])
