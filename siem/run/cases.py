@@ -24,6 +24,7 @@ from siem.sigma import Correlation, Rule, RuleSet, datasets_of
 from siem.sigma.documents import documents
 from siem.sigma.problem import Problem
 
+SUFFIXES = (".cases.yml", ".cases.yaml")
 KEYS = frozenset(("name", "match", "log", "rule", "dataset", "logs"))
 
 Tested = Rule | Correlation
@@ -57,9 +58,9 @@ def cases(rules: RuleSet, sources: Sources) -> tuple[list[Case], list[ContentErr
     found: list[Case] = []
     problems: list[ContentError] = []
     for file, own in by_file.items():
-        path = Path(file).with_suffix(".cases.yml")
         wrong: list[ContentError] = []
-        beside = list(_File(path, own, rules, sources).cases(wrong)) if path.is_file() else []
+        paths = [path for suffix in SUFFIXES if (path := Path(file).with_suffix(suffix)).is_file()]
+        beside = [case for path in paths for case in _File(path, own, rules, sources).cases(wrong)]
         if not beside and not wrong:
             wrong = [ContentError("the rule has no cases beside it", file, rule.line) for rule in own]
         found += beside

@@ -93,6 +93,14 @@ def test_cases_of_correlations_run_over_several_records_and_datasets(
     assert [verdict.matched for verdict in found] == [True, True, False, True, False]
 
 
+def test_cases_may_be_called_yaml_as_rules_may(tmp_path: Path, sources: Sources) -> None:
+    """They are no rules, so they must be cases."""
+    (tmp_path / "r.yaml").write_text(RULES)
+    (tmp_path / "r.cases.yaml").write_text(LOGS + "cases:\n" + GOOD)
+    found, problems = cases(load_rules([tmp_path]), sources)
+    assert (len(found), problems) == (5, [])
+
+
 @pytest.mark.parametrize(
     ("case", "why"),
     [
