@@ -103,6 +103,17 @@ def test_a_broken_parser_is_one_error_with_its_place(team: Path, text: str, line
     assert loaded == SHIPPED
 
 
+def test_a_broken_parser_is_told_with_its_place_where_the_folder_is_named_from_here(
+    team: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--content mine`"""
+    monkeypatch.chdir(team.parent)
+    for number, text in enumerate(["x = 1\ny = x / 0\n", "x = 1\ny = (\n"]):
+        (team / "parsers" / f"proxy_{number}.py").write_text(text)
+    _, errors = load_registry(Path("mine"))
+    assert [(error.file, error.line) for error in errors] == [(f"mine/parsers/proxy_{n}.py", 2) for n in range(2)]
+
+
 def test_a_broken_parser_of_a_shipped_name_leaves_its_dataset_unread_and_says_so(team: Path) -> None:
     (team / "parsers" / "waf.py").write_text("PARSER =\n")
     (team / "parsers" / "proxy.py").write_text(PARSER)

@@ -75,7 +75,7 @@ def _load(path: Path) -> Parser:
         wrong = "defines no PARSER" if parser is None else _wrong(parser, path.stem)
     except (Exception, SystemExit) as error:  # a private parser may fail in any way, and alone
         message = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ContentError(message, str(path), _line(error, path)) from error
+        raise ContentError(message, str(path), _line(error, spec.origin or str(path))) from error
     if parser is None or wrong:
         raise ContentError(wrong, str(path))
     return parser
@@ -97,9 +97,9 @@ def _wrong(parser: Parser, stem: str) -> str:
     return ""
 
 
-def _line(error: BaseException, path: Path) -> int | None:
-    """Where in the file it went wrong."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
+def _line(error: BaseException, file: str) -> int | None:
+    """Where in the file it went wrong. file: as Python calls it, which is its whole path."""
+    if isinstance(error, SyntaxError) and error.filename == file:
         return error.lineno
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     return lines[-1] if lines else None
