@@ -91,8 +91,9 @@ def correlation_alerts(found: Iterable[Episode]) -> list[Alert]:
 def succeeded(made: Sequence[Alert], standing: Sequence[Alert]) -> list[Alert]:
     """The alerts of some groups of a rule, made anew, and what became of those that stood there.
 
-    An alert that stood passes on to the earliest of the new ones of its group that it overlaps: its state, and, where
-    the id is another, a link. Where several pass on to one, it is open if one of them is. What overlaps none is gone.
+    An alert that stood passes on to the one of its id, else to the earliest of the new ones of its group that it
+    overlaps: its state, and, where the id is another, a link. Where several pass on to one, it is open if one of them
+    is. What overlaps none is gone.
     """
     heirs: dict[str, str] = {}
     states: dict[str, list[str]] = {alert.id: [] for alert in made}
@@ -117,7 +118,9 @@ def folded(group: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted([(name, fold(value)) for name, value in group.items()]))
 
 
-def _heir(old: Alert, made: Iterable[Alert]) -> str | None:
+def _heir(old: Alert, made: Sequence[Alert]) -> str | None:
+    if any(new.id == old.id for new in made):
+        return old.id
     return next((new.id for new in made if new.first <= old.last and new.last >= old.first), None)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -157,12 +157,26 @@ class _Run:
     def outcome(self, correlation: Correlation) -> Outcome:
         episodes = self._of(correlation).episodes.to_pylist()
         known = {one.event_id: one for key in self._owner.rules_of(correlation) for one in self._by_rule[key]}
-        made = [self._episode(correlation, row, known) for row in episodes]
+        before: set[tuple[str, str]] = set()
+        made: list[Episode] = []
+        for row in episodes:  # in order of group and time
+            made.append(self._episode(correlation, row, known, before))
+            before.update([(row["group"], event) for event in made[-1].events])
         made.sort(key=lambda one: (one.first, one.events[:1]))
         return Outcome(made, self._left_out[correlation.key])
 
-    def _episode(self, correlation: Correlation, row: Mapping[str, Any], known: Mapping[str, Seen]) -> Episode:
-        """A row of `Found.episodes`; in place of inner episodes their events."""
+    def _episode(
+        self,
+        correlation: Correlation,
+        row: Mapping[str, Any],
+        known: Mapping[str, Seen],
+        before: Collection[tuple[str, str]],
+    ) -> Episode:
+        """A row of `Found.episodes`; in place of inner episodes their events.
+
+        before: what episodes before it list, group and event. Several may stand on one inner episode, and each has a
+        beginning of its own: then it is that of its first part.
+        """
         events = self._expanded(row["events"])
         times = [known[event].time for event in events]
         folded: Group = tuple(json.loads(row["group"])) if correlation.group_by else ()
@@ -172,7 +186,7 @@ class _Run:
         return Episode(
             correlation,
             dict(zip(correlation.group_by, written, strict=True)),
-            min(times[0], row["first"]),
+            row["first"] if (row["group"], events[0]) in before else min(times[0], row["first"]),
             row["last"],
             count,
             events[:EVIDENCE],

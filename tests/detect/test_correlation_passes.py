@@ -141,6 +141,25 @@ def test_a_chain_alerts_only_at_its_end_and_shows_the_events_below(watching: Wat
     assert told(watch.alert) == ("then", {"user.name": "ann"}, START, START + MINUTE, 4, ("e1", "e2", "e3", "d"))
 
 
+def test_episodes_of_a_chain_that_stand_on_one_episode_below_are_alerts_each(watching: Watching) -> None:
+    """Logins every two minutes are one episode; the trail is deleted twice meanwhile, long enough apart."""
+    watch = watching(RULE, OTHER, MANY, THEN.replace("1h", "5m"))
+    for minute in range(0, 31, 2):
+        watch.login(f"a{minute}", f"e{minute:02}", start=START + minute * MINUTE)
+    for minute in (11, 21):
+        watch.login(f"d{minute}", f"d{minute}", start=START + minute * MINUTE, action="DeleteTrail")
+    watch.detect()
+    second, first = watch.alerts
+    assert ("d11" in first.events, "d21" in second.events) == (True, True)
+    assert (first.first, first.last) == (START, START + 11 * MINUTE)
+    assert (second.first, second.last) == (START + 16 * MINUTE, START + 21 * MINUTE)
+    watch.set_state(second, "closed")
+    watch.login("late", "e32", start=START + 32 * MINUTE)
+    watch.detect()
+    assert [(alert.id, alert.state) for alert in watch.alerts] == [(second.id, "closed"), (first.id, "open")]
+    assert watch.merged == []
+
+
 @pytest.mark.slow
 def test_any_order_of_objects_gives_the_same_alerts(watching: Watching) -> None:
     chance = random.Random(7)  # noqa: S311
