@@ -95,3 +95,5 @@ def _alerts(alerts: list[Alert], out: Console) -> None:
         for (_, level, title), own in sorted(merged.items())[:TITLES_SHOWN]
     ]
     out.print(table(rows, ("level", "title", "alerts", "events", "first")))
+    if len(merged) > TITLES_SHOWN:
+        out.print(f"and {len(merged) - TITLES_SHOWN} more titles: `siem alerts list` below shows all.")

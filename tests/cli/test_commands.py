@@ -186,6 +186,14 @@ def test_demo_tells_what_happened_and_changes_nothing_the_second_time(tmp_path: 
     assert second.stdout == first.stdout
 
 
+def test_demo_counts_the_titles_that_it_does_not_show(tmp_path: Path) -> None:
+    out = siem("demo", "--dir", tmp_path / "demo").stdout.decode()
+    titles = {alert["title"] for alert in lines(siem("alerts", "list", "--store", tmp_path / "demo"))}
+    shown = [title for title in titles if f" {title} " in out]
+    assert f"and {len(titles) - len(shown)} more titles" in out
+    assert 0 < len(shown) < len(titles)
+
+
 COMMANDS = (
     *("demo", "parse", "ingest", "detect", "hunt", "version", "rules check", "rules test"),
     *("rules list", "rules explain", "rules new", "alerts list", "rejects list", "rejects replay", "store stats"),
