@@ -67,10 +67,10 @@ CASES = """\
 # Logs as the source writes them. match: true: the rule must find it; false: it must stay silent.
 cases:
 - name: {title}
-{rule}  match: true
+{about}  match: true
   log: &log{log}
 - name: something like it that is fine
-{rule}  match: false
+{about}  match: false
   log:{quiet}
 """
 
@@ -105,7 +105,7 @@ def scaffold(name: str, parser: Parser, ids: Sequence[str], today: date, correla
     )
     cases = CASES.format(
         title=title,
-        rule=f"  rule: {base}\n" if correlated else "",
+        about=(f"  rule: {base}\n" if correlated else "") + _dataset(parser),
         log=_log(example.log),
         quiet=_quiet(example),
     )
@@ -113,16 +113,21 @@ def scaffold(name: str, parser: Parser, ids: Sequence[str], today: date, correla
         return Scaffold(rule, cases)
     grouped = f"  group-by: {GROUP}\n" if GROUP in parser.fields.filled else ""
     rule += CORRELATION.format(title=title, times=TIMES, id=ids[1], name=name, date=today, base=base, group=grouped)
-    return Scaffold(rule, cases + _correlated_cases(name, example))
+    return Scaffold(rule, cases + _correlated_cases(f"  rule: {name}\n{_dataset(parser)}", example))
 
 
-def _correlated_cases(name: str, example: Example) -> str:
+def _dataset(parser: Parser) -> str:
+    """What the logs of a case are, where the rule's log source alone does not tell it: a category has many."""
+    return "" if parser.logsources[0].service else f"  dataset: {parser.dataset}\n"
+
+
+def _correlated_cases(about: str, example: Example) -> str:
     made = ""
     for count, match in ((TIMES, "true"), (TIMES - 1, "false")):
         log = f" [{', '.join(['*log'] * count)}]"
         if isinstance(example.log, str):
             log = _log(repeated(example.log, count))
-        made += f"- name: {count} times\n  rule: {name}\n  match: {match}\n  log:{log}\n"
+        made += f"- name: {count} times\n{about}  match: {match}\n  log:{log}\n"
     return made
 
 
