@@ -177,7 +177,10 @@ class _Run:
         before: what episodes before it list, group and event. Several may stand on one inner episode, and each has a
         beginning of its own: then it is that of its first part.
         """
-        events = self._expanded(row["events"])
+        events = row["events"]
+        if (below := self._expanded(events)) != events:
+            until = [one for one in below if known[one].time <= row["last"]]  # inner episodes may go on
+            events = sorted(until or below, key=lambda one: (known[one].time, one))
         times = [known[event].time for event in events]
         folded: Group = tuple(json.loads(row["group"])) if correlation.group_by else ()
         first = known[events[0]]

@@ -150,7 +150,8 @@ def test_episodes_of_a_chain_that_stand_on_one_episode_below_are_alerts_each(wat
         watch.login(f"d{minute}", f"d{minute}", start=START + minute * MINUTE, action="DeleteTrail")
     watch.detect()
     second, first = watch.alerts
-    assert ("d11" in first.events, "d21" in second.events) == (True, True)
+    assert first.events == ("e00", "e02", "e04", "e06", "e08", "e10", "d11")
+    assert second.events == (*[f"e{minute:02}" for minute in range(0, 21, 2)], "d21")
     assert (first.first, first.last) == (START, START + 11 * MINUTE)
     assert (second.first, second.last) == (START + 16 * MINUTE, START + 21 * MINUTE)
     watch.set_state(second, "closed")
@@ -158,6 +159,16 @@ def test_episodes_of_a_chain_that_stand_on_one_episode_below_are_alerts_each(wat
     watch.detect()
     assert [(alert.id, alert.state) for alert in watch.alerts] == [(second.id, "closed"), (first.id, "open")]
     assert watch.merged == []
+
+
+def test_a_chain_over_one_id_that_comes_at_two_times_has_its_event(watching: Watching) -> None:
+    watch = watching(
+        RULE, MANY.replace("gte: 3", "gte: 1"), THEN.replace("[many, other]", "many").replace("_ordered", "")
+    )
+    watch.login("a", "e1")
+    watch.login("b", "e1", start=START + 3 * HOUR)
+    watch.detect()
+    assert [alert.events for alert in watch.alerts] == [("e1",)] * 2
 
 
 @pytest.mark.slow
