@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
 from siem.schema import Column, DatasetFields, Entry, Extension, Joined, Path, Source, Written, fold, scalar_text
@@ -24,13 +23,14 @@ Document: TypeAlias = Mapping[str, Any]
 
 
 def compact(value: Any) -> str:
-    """JSON without spaces, keys in the record's order, nothing escaped that need not be."""
+    """JSON without spaces, keys in the record's order, texts as they are: a policy in the object that is a text reads
+    as rules quote it (`"Allow"`)."""
     if isinstance(value, Mapping):
-        return "{" + ",".join([f"{encode_basestring(key)}:{compact(below)}" for key, below in value.items()]) + "}"
+        return "{" + ",".join([f'"{key}":{compact(below)}' for key, below in value.items()]) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(compact, value)) + "]"
     if isinstance(value, str) and not isinstance(value, Written):
-        return encode_basestring(value)
+        return f'"{value}"'
     return "null" if value is None else scalar_text(value)
 
 

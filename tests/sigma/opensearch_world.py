@@ -13,10 +13,9 @@ from urllib.parse import urlsplit
 
 from sigma_world import World
 
-from siem.schema import OVERSIZE, Clause, DatasetFields, additions, decoded
+from siem.schema import OVERSIZE, Clause, DatasetFields, Written, additions, decoded
 from siem.schema.mapping import index
 from siem.sigma import clause, compiled, projected_leaves
-from siem.sigma.record import compact
 from siem.sigma.tree import Node
 
 Found = Mapping[str, Any]
@@ -69,7 +68,7 @@ class Server:
         """Documents as they were written, at once visible."""
         ids = [f"{next(self._ids)}" for _ in documents]
         pairs = zip(ids, documents, strict=True)
-        lines = [f'{{"create":{{"_id":"{given}"}}}}\n{compact(document)}\n' for given, document in pairs]
+        lines = [f'{{"create":{{"_id":"{given}"}}}}\n{written(document)}\n' for given, document in pairs]
         answer = self.call("POST", f"/{name}/_bulk?refresh=true", "".join(lines))
         if answer["errors"]:
             raise Refused(json.dumps(answer["items"])[:600])
@@ -160,3 +159,12 @@ def kept(document: Mapping[str, Any], fields: frozenset[str]) -> dict[str, Any]:
     """The document with these keys alone."""
     begins = tuple(name[:-1] for name in fields if name.endswith("*"))
     return {name: value for name, value in document.items() if name in fields or name.startswith(begins)}
+
+
+def written(value: Any) -> str:
+    """JSON in which numbers are as they were written."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join([f"{json.dumps(key)}:{written(below)}" for key, below in value.items()]) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(written, value)) + "]"
+    return str(value) if isinstance(value, Written) else json.dumps(value)
