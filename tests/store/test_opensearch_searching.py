@@ -265,28 +265,35 @@ def test_an_understated_size_is_no_error(store: Searchable, monkeypatch: pytest.
     assert hit.matched == tuple(range(12))
 
 
+def changed(store: Searchable, **types: Any) -> str:
+    """An index of last month that somebody made with other types."""
+    name = f"{store.names.prefix}events-{TRAIL}-2026.10"
+    tree = {"@timestamp": {"type": "date"}, "siem": {"properties": {"object": {"type": "keyword"}}}}
+    event_ = {"properties": {field: {"type": type_} for field, type_ in types.items()}}
+    mapping = {"dynamic": False, "properties": {**tree, "event": event_}}
+    store.connection.ask("PUT", f"/{name}", {"mappings": mapping})
+    store.index([{**event(START - timedelta(days=20), "e1"), "event.action": "5"}], name)
+    store.index([event(START, "e2")])
+    return name
+
+
 def test_a_query_may_be_wrong_in_one_index_alone(store: Searchable) -> None:
-    """Somebody changed a template: there the action is a number."""
-    old, new = f"{store.names.prefix}events-{TRAIL}-2026.10", store.names.of(TRAIL, START, START)
-    store.connection.ask(
-        "PUT",
-        f"/{old}",
-        {
-            "mappings": {
-                "properties": {"@timestamp": {"type": "date"}, "event": {"properties": {"action": {"type": "long"}}}}
-            }
-        },
-    )
-    store.made(new)
-    store.index([{**event(START - 20 * timedelta(days=1), "e1"), "event.action": "5"}], old)
-    store.index([event(START, "e2")], new)
+    """There the action is a number."""
+    changed(store, action="long")
     erred: dict[int, ContentError] = {}
     pack = [EVERY, Clause(TRAIL, {"wildcard": {"event.action": "li*"}})]
-    assert [(hit.event_id, hit.matched) for hit in store.search(pack, erred=erred.__setitem__)] == [
-        ("e1", (0,)),
-        ("e2", (0,)),
-    ]
+    hits = list(store.search(pack, erred=erred.__setitem__))
+    assert [(hit.event_id, hit.matched) for hit in hits] == [("e1", (0,)), ("e2", (0,))]
     assert list(erred) == [1]
+
+
+def test_no_query_is_to_blame_for_an_index_that_has_no_order(store: Searchable) -> None:
+    """There ids are texts of words."""
+    changed(store, id="text")
+    erred: dict[int, ContentError] = {}
+    with pytest.raises(Refused, match="was not made from the store's templates"):
+        list(store.search([EVERY, BROKEN], erred=erred.__setitem__))
+    assert erred == {}
 
 
 @pytest.mark.parametrize("others", [0, 3])

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from siem.store.opensearch.view import View
-from siem.store.opensearch.windows import Scope
+from siem.store.opensearch.windows import SORT, Scope
 from siem.store.times import micros
 
 MOST, TOGETHER = 5_000, 20_000
@@ -20,15 +20,6 @@ MOST, TOGETHER = 5_000, 20_000
 
 FEWEST = 20
 """Hits of a page, however many searches are merged."""
-
-SORT: list[Any] = [
-    {"@timestamp": "asc"},
-    {"event.id": {"order": "asc", "unmapped_type": "keyword"}},
-    {"siem.object": {"order": "asc", "unmapped_type": "keyword"}},
-    {"_shard_doc": "asc"},
-]
-"""No page may end between two events that are alike in these: the second would be lost. `_shard_doc`, which is meant to
-tell apart what else is alike, counts in every shard from 0 (OpenSearch 3.8): two indices have the same numbers."""
 
 READ = ["@timestamp", "event.id", "siem.object"]
 """Times are indexed in milliseconds, ids without case."""

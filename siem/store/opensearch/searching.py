@@ -137,7 +137,7 @@ def found_within(view: View, of: Scope, window: Window, pack: Pack, oversize: in
     def query(places: Sequence[int]) -> Dsl:
         return of.query(window.first, window.end, pack.any_of(places), without=without)
 
-    searches = pack.searches(hitting, lambda places: counted(view, query(places)), of.terms)
+    searches = pack.searches(hitting, lambda places: how_many(view, query(places)), of.terms)
     most = share(sum(hitting.values()) + oversize)
     bodies = {each: body(query(each), most(sum([hitting[place] for place in each]))) for each in searches}
     answers = dict(zip(bodies, view.searches(list(bodies.values())), strict=True))
@@ -160,7 +160,7 @@ def share(hits: int) -> Callable[[int], int]:
     return lambda some: min(MOST, some + 1, max(FEWEST, TOGETHER * some // hits))
 
 
-def counted(view: View, query: Dsl) -> int:
+def how_many(view: View, query: Dsl) -> int:
     return int(view.search({"size": 0, "track_total_hits": True, "query": query})["hits"]["total"]["value"])
 
 

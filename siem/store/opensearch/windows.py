@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from siem.errors import Refused
 from siem.schema import OVERSIZE
 from siem.store.opensearch.view import View
 
@@ -16,6 +17,15 @@ MOST_TERMS = 65_000
 
 SLICES = 500
 """Buckets of one look at how events lie in time."""
+
+SORT: list[Any] = [
+    {"@timestamp": "asc"},
+    {"event.id": {"order": "asc", "unmapped_type": "keyword"}},
+    {"siem.object": {"order": "asc", "unmapped_type": "keyword"}},
+    {"_shard_doc": "asc"},
+]
+"""No page may end between two events that are alike in these: the second would be lost. `_shard_doc`, which is meant to
+tell apart what else is alike, counts in every shard from 0 (OpenSearch 3.8): two indices have the same numbers."""
 
 HAS_OVERSIZE: Dsl = {"exists": {"field": OVERSIZE}}
 
@@ -90,21 +100,36 @@ class Extent:
 
 
 def extent(view: View, scope: Scope) -> Extent | None:
-    """None: there is no event in the scope."""
+    """None: there is no event in the scope.
+
+    Raises:
+        Refused: there is an index that cannot be searched in order, whatever is asked of it.
+    """
     body = {
         "size": 1,
         "_source": False,
         "track_total_hits": True,
-        "sort": [{"@timestamp": "asc"}],
+        "sort": SORT,
         "query": scope.query(*scope.whole),
         "aggs": {"last": {"max": {"field": "@timestamp"}}, "oversize": {"filter": HAS_OVERSIZE}},
     }
-    answer = view.search(body)
+    try:
+        answer = view.search(body)
+    except Refused as refused:
+        raise foreign(view, refused) from refused
     events = answer["hits"]["total"]["value"]
     if not events:
         return None
     first, last = answer["hits"]["hits"][0]["sort"][0], whole(answer["aggregations"]["last"]["value"])
     return Extent(Window(first, last + 1, events), answer["aggregations"]["oversize"]["doc_count"])
+
+
+def foreign(view: View, refused: Refused) -> Refused:
+    message = (
+        f"store {view.connection.name}: an index of {view.pattern} was not made from the store's templates"
+        f" ({refused.reason}); write its events anew, or delete it"
+    )
+    return Refused(message, refused.status, refused.kind, refused.reason)
 
 
 def windows(view: View, scope: Scope, window: Window, most: int) -> Iterator[Window]:
