@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ from opensearch import asked
 from opensearchpy import OpenSearch
 
 from siem.errors import ContentError
-from siem.parsing.batch import Parsed
+from siem.parsing.batch import Parsed, text_of
 from siem.schema import Clause, DatasetFields, Dialect, additions, decoded
 from siem.schema.mapping import index
 from siem.store.contract import Delivery, Hit, LedgerRow, State, raised
@@ -114,3 +114,28 @@ class Writing:
 
     def commit(self) -> list[LedgerRow]:
         return []
+
+
+EVERY, NOTHING = Clause(TRAIL, {"match_all": {}}), Clause(TRAIL, {"match_none": {}})
+BROKEN = Clause(TRAIL, {"regexp": {"event.action": {"value": "(no expression"}}})
+SECOND, MILLISECOND, MICROSECOND = timedelta(seconds=1), timedelta(milliseconds=1), timedelta(microseconds=1)
+
+
+def event(time: datetime, id_: str, of: str = "a" * 24, **more: Any) -> dict[str, Any]:
+    action = more.pop("action", "list")
+    return {
+        "@timestamp": text_of(time),
+        "event.id": id_,
+        "event.dataset": TRAIL,
+        "event.action": action,
+        "siem.object": of,
+        TRAIL: {"eventID": id_, **more},
+    }
+
+
+def does(action: str, **more: Any) -> Clause:
+    return Clause(TRAIL, {"term": {"event.action": {"value": action}}}, frozenset({"event.action"}), **more)
+
+
+def two_indices(store: Searchable) -> tuple[str, str]:
+    return tuple([store.made(f"{store.names.prefix}events-{TRAIL}-{name}") for name in ("2026.10", "2026.11")])
