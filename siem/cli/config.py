@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from siem.cli import options
 from siem.cli.output import write
-from siem.store.opensearch.addresses import shown
+from siem.store import shown
 
 app = typer.Typer(rich_markup_mode=None, help="The settings.", no_args_is_help=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,6 +52,11 @@ def is_cluster(place: str) -> bool:
     return place.startswith(("http://", "https://"))
 
 
+def shown(place: str) -> str:
+    """A place for people: whoever an address names, and the password, is `***`."""
+    return re.sub("(?s)(?<=://).*@", "***@", place)
+
+
 def open_folder(place: str | Path) -> Store:
     """The embedded store in this folder, which is made where there is none."""
     return _opened(store_folder(place))
@@ -77,7 +83,9 @@ def store_folder(place: str | Path) -> Path:
     if not str(place):
         raise ConfigError("store: the setting is empty; name a folder")
     if "://" in str(place):
-        raise ConfigError(f"store: {place} is neither a folder (`./siem-data`) nor a cluster (`https://HOST:9200`)")
+        raise ConfigError(
+            f"store: {shown(str(place))} is neither a folder (`./siem-data`) nor a cluster (`https://HOST:9200`)"
+        )
     if set("*?[") & set(str(Path(place).absolute())):
         raise ConfigError(f"store: {place} has one of * ? [ in its path, which file patterns would take amiss")
     try:
@@ -92,4 +100,4 @@ def _opened(folder: Path) -> Store:
     return EmbeddedStore(folder)
 
 
-__all__ = ["existing_folder", "existing_store", "is_cluster", "open_folder", "open_store", "store_folder"]
+__all__ = ["existing_folder", "existing_store", "is_cluster", "open_folder", "open_store", "shown", "store_folder"]

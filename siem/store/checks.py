@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from siem.config import Settings
 from siem.schema import DatasetFields
-from siem.store.opensearch.addresses import is_address
+from siem.store import is_cluster
 
 
 class Verdict(StrEnum):
@@ -32,7 +32,7 @@ class Check:
 
 def examined(settings: Settings, fields: Mapping[str, DatasetFields], clock: Callable[[], datetime]) -> list[Check]:
     """The checks of the store that the settings name, for these datasets. Nothing is changed."""
-    if is_address(settings.store):
+    if is_cluster(settings.store):
         from siem.store.opensearch.doctor import checks  # its client takes 0.2 s to load
 
         return checks(settings, fields, clock)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from siem.config import Settings
 from siem.errors import ConfigError
 from siem.schema import DatasetFields
-from siem.store import LEDGER, open_folder, store_folder
-from siem.store.opensearch.addresses import is_address
+from siem.store import LEDGER, is_cluster, open_folder, store_folder
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def preparation(
         ConfigError: something is in the way; not with `dry_run`, which lists it.
         Unavailable: the store does not answer.
     """
-    if is_address(settings.store):
+    if is_cluster(settings.store):
         return of_a_cluster(settings, fields, dry_run, tell)
     return of_a_folder(settings.store, dry_run)
 

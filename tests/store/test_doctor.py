@@ -18,7 +18,7 @@ from listening import listener
 from siem.config import Settings, load_settings
 from siem.errors import ConfigError
 from siem.schema import DatasetFields
-from siem.store import open_folder
+from siem.store import open_folder, shown
 from siem.store.checks import Check, Verdict, examined
 from siem.store.embedded import doctor
 from siem.store.opensearch import doctor as of_cluster
@@ -220,3 +220,25 @@ def test_a_disk_that_was_full_is_told_apart_from_what_somebody_blocked() -> None
         ("warning", "somebody blocked b"),
     ]
     assert [check.verdict.value for check in of_cluster.blocks({})] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("./siem-data", "./siem-data"),
+        ("a@b", "a@b"),
+        ("https://one.example:9200,https://two.example", "https://one.example:9200,https://two.example"),
+        ("https://u:hunter2@one.example", "https://***@one.example"),
+        ("https://u:hunter2/@,?@one.example,https://two.example", "https://***@one.example,https://two.example"),
+        ("https://u:hunter2@one.example,https://u:hunter2@two.example", "https://***@two.example"),
+        ("htp://u:hunter2@one.example", "htp://***@one.example"),
+    ],
+)
+def test_a_place_is_shown_without_whoever_it_names(place: str, told: str) -> None:
+    assert shown(place) == told
+
+
+def test_a_mistyped_address_is_told_without_the_password() -> None:
+    with pytest.raises(ConfigError, match=r"htp://\*\*\*@one.example is neither") as raised:
+        open_folder("htp://u:hunter2@one.example")
+    assert "hunter2" not in str(raised.value)

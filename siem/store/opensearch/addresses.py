@@ -78,17 +78,6 @@ def is_address(place: str) -> bool:
     return "://" in place
 
 
-def shown(place: str) -> str:
-    """A setting for people: whatever may be a user's name or password in it is `***`."""
-    if not is_address(place):
-        return place
-    try:
-        found = address(place)
-    except ConfigError:
-        return "***"
-    return ",".join([str(one).replace("://", "://***@", 1) if found.user else str(one) for one in found.hosts])
-
-
 def address(place: str) -> Address:
     """Raises `ConfigError` where it is none; no message repeats what may hold a password."""
     parts = [split(part.strip(), number) for number, part in enumerate(place.split(","), 1)]
