@@ -230,14 +230,19 @@ def test_an_index_that_was_made_without_the_template_is_told_of(cluster_: Connec
     assert left(cluster_, names) == [(Step.CONFLICT, Thing.MAPPING, index)]  # all else is as it has to be
 
 
-def test_an_index_that_is_read_only_is_told_of(cluster_: Connection, names: Names) -> None:
+@pytest.mark.parametrize("block", ["read_only", "write"])
+def test_an_index_that_is_read_only_gets_new_fields_once_it_is_not(
+    cluster_: Connection, names: Names, block: str
+) -> None:
     older(cluster_, names, without="network")
-    block = f"/{names.prefix}{INDEX}/_settings"
-    cluster_.ask("PUT", block, {"index.blocks.read_only": True})
-    with pytest.raises(ConfigError, match=f"mapping {names.prefix}{INDEX}: .*read-only"):
-        prepare(cluster_, names, FIELDS)
-    cluster_.ask("PUT", block, {"index.blocks.read_only": None})
+    index = f"{names.prefix}{INDEX}"
+    cluster_.ask("PUT", f"/{index}/_settings", {f"index.blocks.{block}": True})
     prepare(cluster_, names, FIELDS)
+    assert left(cluster_, names) == []
+    assert "network" not in mapping(cluster_, index)["properties"]
+    cluster_.ask("PUT", f"/{index}/_settings", {f"index.blocks.{block}": None})
+    assert [change.name for change in prepare(cluster_, names, FIELDS)] == [index]
+    assert "network" in mapping(cluster_, index)["properties"]
 
 
 class TestPeriods:

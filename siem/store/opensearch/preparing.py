@@ -22,6 +22,9 @@ from siem.store.opensearch.trouble import cause
 ROUNDS = 6
 """Looks at the cluster until nothing is left to do; two are usual, more only while somebody else prepares it too."""
 
+SETTINGS = "*.settings.index.uuid,*.settings.index.blocks"
+"""What is asked of indices."""
+
 SHOWN = 3
 """Names that a sentence lists."""
 
@@ -122,9 +125,8 @@ def apply(connection: Connection, change: Change) -> None:
     """Raises `ConfigError` where the cluster will not have it."""
     made = change.step is Step.CREATE
     params: dict[str, Any] = {"create": "true"} if made and change.thing is not Thing.INDEX else {}
-    refusals = (400, 403) if change.thing is Thing.MAPPING else (400,)  # 403: somebody made the index read-only
-    answer = connection.ask("PUT", change.thing.path(change.name), change.body, also=refusals, **params)
-    if answer.status in refusals and not (made and "already exists" in cause(answer.body)[1]):  # else another was first
+    answer = connection.ask("PUT", change.thing.path(change.name), change.body, also=(400,), **params)
+    if answer.status == 400 and not (made and "already exists" in cause(answer.body)[1]):  # else another was first
         raise ConfigError(f"store {connection.name}: {change.thing} {change.name}: {cause(answer.body)[1]}")
 
 
@@ -248,7 +250,7 @@ def of_indices(connection: Connection, wanted: Templates) -> Iterator[Change]:
     """Indices that lack fields, or have them as something else; and the first of every family that has none."""
     patterns = ",".join(family.pattern for family in wanted.families)
     every: dict[str, Any] = {"ignore_unavailable": "true", "expand_wildcards": "all"}
-    there = connection.ask("GET", f"/{patterns}/_settings", **every, filter_path="*.settings.index.uuid")
+    there = connection.ask("GET", f"/{patterns}/_settings", **every, filter_path=SETTINGS)
     marks = "*.mappings._meta,*.mappings.dynamic"  # whole mappings of two years of days are 40 MB
     said = connection.ask("GET", f"/{patterns}/_mapping", **every, filter_path=marks)
     for family in wanted.families:
@@ -257,7 +259,14 @@ def of_indices(connection: Connection, wanted: Templates) -> Iterator[Change]:
             yield Change(Step.CREATE, Thing.INDEX, family.first, "is missing")
         for name in sorted(there):
             if meets(family.pattern, name) and said.get(name, {}).get("mappings") != as_it_is_now:
-                yield from of_index(connection, family, name)
+                found = of_index(connection, family, name)
+                yield from (one for one in found if one.step is Step.CONFLICT or not sealed(there[name]))
+
+
+def sealed(settings: Body) -> bool:
+    """Somebody made the index read-only: no event will come that a new field could be for."""
+    blocks = settings["settings"]["index"].get("blocks", {})
+    return any(str(blocks.get(kind)) == "true" for kind in ("read_only", "write"))
 
 
 def of_index(connection: Connection, family: Family, name: str) -> Iterator[Change]:
