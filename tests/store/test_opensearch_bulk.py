@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from itertools import count
 
@@ -11,8 +12,8 @@ import pytest
 from cutting import cutting
 from opensearchpy import OpenSearch
 
-from siem.errors import Unavailable
-from siem.store.opensearch.bulk import Bulk, Outcome, Part
+from siem.errors import Refused, Unavailable
+from siem.store.opensearch.bulk import Bulk, Outcome, Part, halved
 from siem.store.opensearch.connection import Connection, Json
 from siem.store.opensearch.pace import Pace
 
@@ -34,18 +35,29 @@ class TestPart:
         assert len(Part(self.BODY)) == 5
         assert len(Part(self.BODY).of([3])) == 1
 
+    def test_what_is_too_large_for_somebody_on_the_way_goes_in_halves(self) -> None:
+        error = Refused("", 413, "", "Request Entity Too Large")
+        part, ends = Part(self.BODY), list[Outcome]()
+        parts = [part]
+        while parts:
+            attempt = halved(parts.pop(), error)
+            parts += attempt.rest
+            ends += attempt.outcomes
+        assert sorted(one.place for one in ends) == [0, 1, 2, 3, 4]
+        assert {(one.status, one.reason) for one in ends} == {(413, "Request Entity Too Large")}
+
 
 class TestPace:
     def test_rises_by_one_a_round(self) -> None:
         pace = Pace(8)
-        assert pace.allowed == 2
+        assert pace.allowed == 4
         rounds = []
         for _ in range(5):
             for _ in range(pace.allowed):
                 pace.rise()
             rounds.append(pace.allowed)
-        assert rounds == sorted(rounds)
-        assert rounds[-1] in (6, 7)
+        assert rounds[:3] == [4, 5, 6]  # 4 + 4/(4 … 5) is a little less than 5
+        assert rounds[-1] == 8
 
     def test_never_above_the_most_nor_below_one(self) -> None:
         pace = Pace(2)
@@ -198,3 +210,30 @@ class TestConnections:
             pytest.raises(Unavailable, match="store test: no answer"),
         ):
             sent(Bulk(connected(proxy.url, patience=0.5)), bodies(index, 3))
+
+
+@slow
+class TestBlocks:
+    @pytest.mark.parametrize("block", ["read_only_allow_delete", "write"], ids=["a full disk", "by an operator"])
+    def test_what_an_index_does_not_take_yet_waits(
+        self, block: str, opensearch: str, index: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Answers are 429 and 403, and both pass."""
+        connection = connected(opensearch)
+        connection.ask("PUT", f"/{index}/_settings", {f"index.blocks.{block}": True})
+        lifted = threading.Timer(1.5, connection.ask, ("PUT", f"/{index}/_settings", {f"index.blocks.{block}": None}))
+        lifted.start()
+        found = sent(Bulk(connection), bodies(index, 5))
+        lifted.join()
+        assert found == {number: [] for number in range(5)}
+        assert counted(connection, index) == 5 * EACH
+        told = [record.getMessage() for record in caplog.records if record.name == "siem.store"]
+        assert "store test takes no documents: " in told[0]
+        assert "store test takes documents again, after " in told[-1]
+        assert len(told) == 2
+
+    def test_patience_ends(self, opensearch: str, index: str) -> None:
+        connection = connected(opensearch, patience=0.5)
+        connection.ask("PUT", f"/{index}/_settings", {"index.blocks.write": True})
+        with pytest.raises(Unavailable, match=r"store test: index .* blocked by"):
+            sent(Bulk(connection), bodies(index, 2))

@@ -5,6 +5,7 @@ https://docs.opensearch.org/latest/api-reference/document-apis/bulk/
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,9 +15,11 @@ from time import monotonic
 from typing import Any
 
 from siem.errors import Refused, Unavailable
-from siem.store.opensearch.connection import LONGEST_WAIT, Connection
+from siem.store.opensearch.connection import LONGEST_WAIT, SHORTEST_WAIT, Connection
 from siem.store.opensearch.pace import Pace
 from siem.store.opensearch.trouble import cause, passes
+
+log = logging.getLogger("siem.store")
 
 MOST = 4
 """Bodies on their way at once. A node takes in no more with more: 4.6, 5.0 and 6.5 thousand documents a second for one,
@@ -25,7 +28,8 @@ two and four on two shared cores."""
 SLOW = 5.0
 """Seconds after which an answer says that the cluster has enough to do: 5 MiB take it 0.3 to 0.9."""
 
-SHORTEST_WAIT = 0.1
+QUIET = 60.0
+"""Seconds between lines in the log about the same trouble."""
 
 ANSWERED = ",".join(
     ("errors", *(f"items.*.{what}" for what in ("status", "error.type", "error.reason", "error.caused_by.reason")))
@@ -95,6 +99,8 @@ class Bulk:
     def __init__(self, connection: Connection, most: int = MOST, slow: float = SLOW) -> None:
         self._connection, self._most, self._slow = connection, most, slow
         self.pace = Pace(most)
+        self._stuck: float | None = None  # since when whole bodies are not taken (monotonic seconds)
+        self._quiet = float("-inf")  # until when that is not told again
 
     def send(self, bodies: Iterable[bytes]) -> Iterator[tuple[int, list[Outcome]]]:
         """Send bodies of `create` actions, which may be sent again: for each, by its number, in the order in which they
@@ -168,9 +174,23 @@ class Bulk:
             self.pace.fall(began, monotonic())
         else:
             self.pace.rise()
+        self._tell(attempt)
         if not attempt.moved:
             raise Unavailable(f"store {self._connection.name}: {attempt.busy}")
         return attempt
+
+    def _tell(self, attempt: Attempt) -> None:
+        """A line in the log when no document of a body is taken (a full disk blocks its index), and one at the end.
+
+        Where one index is blocked and another is not, that would alternate: a pair of lines a minute is enough.
+        """
+        now = monotonic()
+        if not attempt.moved and self._stuck is None and now >= self._quiet:
+            self._stuck, self._quiet = now, now + QUIET
+            log.warning("store %s takes no documents: %s; trying again", self._connection.name, attempt.busy)
+        elif attempt.moved and (since := self._stuck) is not None:
+            self._stuck = None
+            log.warning("store %s takes documents again, after %.0f s", self._connection.name, now - since)
 
 
 def judged(part: Part, answer: Any) -> Attempt:

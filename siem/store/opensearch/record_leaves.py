@@ -65,10 +65,11 @@ def gather(value: dict[str, Any], before: str, add: Add) -> None:
 
 def gather_items(values: list[Any], path: str, add: Add) -> None:
     """The leaves of a list at `path`."""
+    before = f"{path}."
     for inner in values:
         kind = type(inner)
         if kind is dict:
-            gather(inner, f"{path}.", add)
+            gather(inner, before, add)
         elif kind is list:
             gather_items(inner, path, add)
         elif kind is bool:
