@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 import orjson
@@ -59,8 +59,9 @@ class BulkLines:
     def _in_rows(self, batch: Batch, first: int) -> Iterator[bytes]:
         documents, pieces, size = batch.documents(), list[bytes](), 0
         heads = map(self._action, documents.column("event.id"), documents.column("@timestamp"))
-        for row, (head, line) in enumerate(zip(heads, batch.lines(), strict=True)):
-            pieces += (head, line[:-1], SEQUEL, b"%d" % (first + row), self._added(line, documents[row]))
+        held = self._leaves.held(documents) if self._leaves else repeat((), len(documents))
+        for row, (head, line, texts) in enumerate(zip(heads, batch.lines(), held, strict=True)):
+            pieces += (head, line[:-1], SEQUEL, b"%d" % (first + row), self._added(line, documents[row], texts))
             size += len(line)
             if size > TOGETHER:
                 yield b"".join(pieces)
@@ -72,11 +73,11 @@ class BulkLines:
         index, suffix = self._places[time]
         return b'{"create":{"_index":"%b","_id":%b}}\n' % (index, orjson.dumps(event_id + suffix))
 
-    def _added(self, line: bytes, document: Mapping[str, Any]) -> bytes:
-        """The end of a document, from what stands behind `siem.seq`."""
+    def _added(self, line: bytes, document: Mapping[str, Any], held: Sequence[Any]) -> bytes:
+        """The end of a document, from what stands behind `siem.seq`. held: see `RecordLeaves.held`."""
         if self._leaves is None:
             return ended(additions(document, self._fields))
-        items = self._leaves.items(document)
+        items = self._leaves.items(document, held)
         if len(line) > LONGEST and has_long(document, items):  # nothing is longer than the line that holds it
             return ended(additions(decoded(line), self._fields))
         return b"".join((LISTED, orjson.dumps(items), b"}\n")) if items else b"}\n"

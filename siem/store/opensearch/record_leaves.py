@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, TypeAlias
 
+from siem.parsing.batch import Documents
 from siem.schema import DatasetFields
 from siem.schema.leaves import item, leaves
 
@@ -16,18 +18,22 @@ class RecordLeaves:
 
     def __init__(self, fields: DatasetFields) -> None:
         self._fields = fields
-        self._native = [(*native.rpartition(".")[::2], field) for native, field in fields.native.items()]
+        self._native = [native.rpartition(".")[::2] for native in fields.native]
         self._dotted = [native for native in fields.native if "." in native]
-        self._deep = any("." in parent for parent, _, _ in self._native)  # what could be written in many ways
+        self._deep = any("." in parent for parent, _ in self._native)  # what could be written in many ways
 
-    def items(self, document: Mapping[str, Any]) -> list[str]:
+    def held(self, documents: Documents) -> Iterator[Sequence[Any]]:
+        """For each document what the fields hold that hold native values, in the order of `fields.native`."""
+        columns = [documents.column(field) for field in self._fields.native.values()]
+        return zip(*columns, strict=True) if columns else repeat((), len(documents))
+
+    def items(self, document: Mapping[str, Any], held: Sequence[Any]) -> list[str]:
         """`path=value` for every leaf that no schema field holds. The document's record may be changed."""
         record = document.get(self._fields.dataset)
         if self._deep or type(record) is not dict or any(map(record.__contains__, self._dotted)):
             return self._exactly(document)
-        for parent, key, field in self._native:
-            held = document.get(field)
-            if isinstance(held, str) and not dropped(record.get(parent) if parent else record, key, held):
+        for (parent, key), text in zip(self._native, held, strict=True):
+            if type(text) is str and not dropped(record.get(parent) if parent else record, key, text):
                 return self._exactly(document)
         found: list[str] = []
         gather(record, "", found.append)
