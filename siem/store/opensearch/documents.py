@@ -25,6 +25,7 @@ from siem.store.opensearch.record_leaves import RecordLeaves
 TOGETHER = 1 << 20
 """Bytes of events whose lines are joined."""
 
+OPENING, NAMED = b'{"create":{"_index":"', b'","_id":'
 SEQUEL = f',"{SEQ}":'.encode()
 LISTED = f',"{LEAVES}":'.encode()
 
@@ -71,7 +72,7 @@ class BulkLines:
 
     def _action(self, event_id: str, time: str) -> bytes:
         index, suffix = self._places[time]
-        return b'{"create":{"_index":"%b","_id":%b}}\n' % (index, orjson.dumps(event_id + suffix))
+        return b"".join((OPENING, index, NAMED, orjson.dumps(event_id + suffix), b"}}\n"))
 
     def _added(self, line: bytes, document: Mapping[str, Any], held: Sequence[Any]) -> bytes:
         """The end of a document, from what stands behind `siem.seq`. held: see `RecordLeaves.held`."""
