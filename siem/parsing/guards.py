@@ -40,18 +40,20 @@ def keys_written(text: bytes) -> int | None:
 
 
 def keys_in_window(text: bytes) -> int | None:
-    """`keys_written` for much text, compact or not: by NumPy, 0.3 ns a byte."""
+    """`keys_written` for much text, compact or not: by NumPy, 0.15 ns a byte (0.3 by the places of all colons)."""
     octets = np.frombuffer(text, np.uint8)
-    colons = np.flatnonzero(octets[3:] == ord(":")) + 3  # {"": is the least
-    before = octets[colons - 1]
-    spaced = colons[before <= ord(" ")]
-    if len(spaced) and np.any((octets[spaced - 2] <= ord(" ")) | is_unescaped_quote(octets, spaced - 2)):
-        return None  # white space, perhaps between a key and its colon
-    quoted = colons[before == ord('"')]
+    colons, before = octets[3:] == ord(":"), octets[2:-1]  # {"": is the least
+    spaces = colons & (before <= ord(" "))
+    if np.any(spaces):
+        spaced = np.flatnonzero(spaces) + 3
+        if np.any((octets[spaced - 2] <= ord(" ")) | is_unescaped_quote(octets, spaced - 2)):
+            return None  # white space, perhaps between a key and its colon
+    quoted = colons & (before == ord('"'))
+    count = int(np.count_nonzero(quoted))
     if b"\\" not in text:
-        return len(quoted)
-    escaped = quoted[octets[quoted - 2] == ord("\\")]
-    return None if np.any(octets[escaped - 3] == ord("\\")) else len(quoted) - len(escaped)
+        return count
+    escaped = np.flatnonzero(quoted & (octets[1:-2] == ord("\\"))) + 3
+    return None if np.any(octets[escaped - 3] == ord("\\")) else count - len(escaped)
 
 
 def is_unescaped_quote(octets: npt.NDArray[np.uint8], places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
