@@ -41,8 +41,9 @@ class Checks:
         except (msgspec.DecodeError, RecursionError) as error:
             raise Unacceptable(f"broken JSON: {error}") from error
         for path in keys.repeating:
-            columns[path] = column = written(columns[path])
-            count += sum(map(self._seen.__getitem__, column))
+            if any(columns[path]):
+                columns[path] = column = written(columns[path])
+                count += sum(map(self._seen.__getitem__, column))
         count += keys_of_all(longer(columns, keys.single, self._harmless), self._depth)
         if count != keys_in_window(window):
             raise Unacceptable("a key that stands twice or is not known")
@@ -56,7 +57,8 @@ def written(column: Column) -> Column:
 
 def longer(columns: Columns, paths: Iterable[str], harmless: int) -> list[msgspec.Raw]:
     """The nested values of more than so many bytes."""
-    return [raw for path in paths for raw in columns[path] if raw is not None and len(raw) > harmless]
+    some = [columns[path] for path in paths if any(columns[path])]
+    return [raw for column in some for raw in column if raw is not None and len(raw) > harmless]
 
 
 def is_utf8(text: bytes) -> bool:

@@ -134,13 +134,16 @@ class Reading:
         fields = self._heads.fields(heads, rests)
         if len(places) == len(texts):
             return self._events_of(fields, texts, ids), None
-        known, of = set(places), texts.__getitem__
-        events = dict(zip(places, self._events_of(fields, map(of, places), map(ids.__getitem__, places)), strict=True))
-        others = [place for place in range(len(texts)) if place not in known]
-        whole = [texts[place] for place in others]
-        made, _ = self._whole(whole, joined(whole), [ids[place] for place in others])
-        events |= zip(others, made, strict=True)
-        return [events[place] for place in range(len(texts))], None
+        of, id_of = texts.__getitem__, ids.__getitem__
+        events: list[Any] = [None] * len(texts)
+        for place, event in zip(places, self._events_of(fields, map(of, places), map(id_of, places)), strict=True):
+            events[place] = event
+        others = [place for place, event in enumerate(events) if event is None]
+        whole = list(map(of, others))
+        made, _ = self._whole(whole, joined(whole), list(map(id_of, others)))
+        for place, event in zip(others, made, strict=True):
+            events[place] = event
+        return events, None
 
     def _events_of(self, fields: dict[str, Iterable[Any]], texts: Iterable[bytes], ids: Iterable[str]) -> list[Any]:
         if own := fields.get("event_id"):

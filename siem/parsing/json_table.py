@@ -94,27 +94,27 @@ class Execution:
     def __init__(self, table: Table, parts: Mapping[str, Parts]) -> None:
         self._table, self._parts = table, parts
         self.attributes = [attribute(name) for name in table]
+        named = dict(zip(self.attributes, table.values(), strict=True))
+        self._kept = [(name, entry) for name, entry in named.items() if isinstance(entry, str)]
+        self._done = [(name, *entry) for name, entry in named.items() if isinstance(entry, tuple)]
+        self._constant = {name: repeat(entry.value) for name, entry in named.items() if isinstance(entry, Always)}
+        self._taken = [
+            (part, (None,) * len(part.names), [f"{name}.{field}" for field in part.names])
+            for name, part in parts.items()
+        ]
         for part in parts.values():
             if isinstance(part.function, Remembered):
                 part.function.nothing = (None,) * len(part.names)
 
     def fields(self, columns: Columns) -> dict[str, Iterable[Any]]:
         """The attributes of many events, each a value for every one; `columns` gets the parts."""
-        for name, part in self._parts.items():
-            rows = done(part.sources, part.function, columns, (None,) * len(part.names))
-            for field, column in zip(part.names, zip(*rows, strict=True), strict=True):
-                columns[f"{name}.{field}"] = column
-        return {attribute(name): self._field(entry, columns) for name, entry in self._table.items()}
-
-    @staticmethod
-    def _field(entry: str | tuple[Sources, Function] | Always, columns: Columns) -> Iterable[Any]:
-        match entry:
-            case str():
-                return columns[entry]
-            case Always():
-                return repeat(entry.value)
-            case sources, function:
-                return done(sources, function, columns)
+        for part, nothing, names in self._taken:
+            rows = done(part.sources, part.function, columns, nothing)
+            columns.update(zip(names, zip(*rows, strict=True), strict=True))
+        made: dict[str, Iterable[Any]] = {name: columns[key] for name, key in self._kept}
+        made |= self._constant
+        made |= {name: done(sources, function, columns) for name, sources, function in self._done}
+        return made
 
     def divided(self, keys: Collection[str]) -> tuple[Execution, Execution]:
         """What can be told of these keys alone, and the rest."""
