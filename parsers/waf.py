@@ -13,8 +13,8 @@ matched), so that looking for them in the whole record would find every record.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from operator import attrgetter, itemgetter
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import NamedTuple, TypedDict
 
 import msgspec
@@ -27,6 +27,7 @@ from siem.parsing import (
     Nested,
     Parts,
     address,
+    columnwise,
     documented,
     instant,
     remembered,
@@ -185,21 +186,33 @@ class Headers(NamedTuple):
 HEADERS = ("host", "user-agent", "referer", "x-forwarded-for", "x-amzn-trace-id")
 """The names of `Headers`."""
 
-name_of, value_of = attrgetter("name"), attrgetter("value")
+NO_HEADER = Header("", None)  # type: ignore[arg-type]  # which no record has
 
 
 @remembered
-def picked(*names: str) -> Callable[[list[str | None]], tuple[str | None, ...]]:
-    """Takes `HEADERS` out of the values of so many headers and None behind them: whatever their case, the first of
-    equal ones. Browsers send them in a few orders."""
+def picked(*names: str) -> Callable[[list[Header]], tuple[Header, ...]]:
+    """Takes `HEADERS` out of so many headers and `NO_HEADER` behind them: whatever their case, the first of equal
+    ones. Browsers send them in a few orders."""
     lower = [name.lower() for name in names]
     return itemgetter(*[lower.index(name) if name in lower else -1 for name in HEADERS])
 
 
-def named(headers: list[Header]) -> tuple[str | None, ...]:
-    """The values of `Headers`, in their order."""
-    take = picked[tuple(map(name_of, headers))]
-    return take([*map(value_of, headers), None])
+@columnwise
+def named(column: Sequence[list[Header] | None]) -> list[tuple[str | None, ...]]:
+    """The values of `Headers`, in their order.
+
+    Names are compared with those of the last record that had as many, which is faster than hashing them (0.45 us
+    instead of 0.75 for ten headers).
+    """
+    last: dict[int, tuple[list[str], Callable[[list[Header]], tuple[Header, ...]]]] = {}
+    rows = []
+    for headers in column:
+        names = [header.name for header in headers or ()]
+        order = last.get(len(names))
+        if order is None or order[0] != names:
+            order = last[len(names)] = names, picked[tuple(names)]
+        rows.append(order[1]([*(headers or ()), NO_HEADER]))
+    return [(a.value, b.value, c.value, d.value, e.value) for a, b, c, d, e in rows]
 
 
 class Authority(NamedTuple):
@@ -250,9 +263,12 @@ def filled(text: str) -> str | None:
     return text or None
 
 
+known_address = remembered(address)
+
+
 def forwarded(header: str) -> str | None:
     """Whom the first proxy says it calls for."""
-    return address(header.partition(",")[0].strip())
+    return known_address[header.partition(",")[0].strip()]
 
 
 REQUEST = {
@@ -317,7 +333,7 @@ PARSER = JsonRecords(
         "cloud.account.id": "acl.account",
         "cloud.region": "acl.region",
         "source.address": "httpRequest.clientIp",
-        "source.ip": ("httpRequest.clientIp", remembered(address)),
+        "source.ip": ("httpRequest.clientIp", known_address),
         "source.geo.country_iso_code": ("httpRequest.country", country),
         "network.forwarded_ip": ("header.forwarded", forwarded),
         "user_agent.original": "header.user_agent",

@@ -9,7 +9,7 @@ from siem.parsing.headerless import Headerless
 from siem.parsing.headers import first
 from siem.parsing.json_keys import Integer, Nested
 from siem.parsing.json_records import JsonRecords
-from siem.parsing.json_table import Always, Parts, remembered
+from siem.parsing.json_table import Always, Parts, columnwise, remembered
 from siem.parsing.parser import Content, Example, Parser
 from siem.parsing.registry import Registry, load_parsers
 from siem.parsing.values import address, instant, moment
@@ -33,6 +33,7 @@ __all__ = [
     "Reject",
     "Tally",
     "address",
+    "columnwise",
     "documented",
     "first",
     "holds",

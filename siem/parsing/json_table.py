@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 from siem.parsing.event import attribute
-from siem.parsing.json_keys import Columns
+from siem.parsing.json_keys import Column, Columns
 
 V = TypeVar("V")
 
@@ -33,6 +33,7 @@ Table = Mapping[str, str | tuple[Sources, Function] | Always]
 """schema field -> the key (or part) whose value it holds, or a function of one's value or of several ones'.
 
 A function of one is asked where there is a value, a function of several (`("uri", "args")`) always, None included.
+`columnwise` functions are asked once for many records.
 """
 
 
@@ -81,6 +82,20 @@ class Remembered(dict[Any, V], Generic[V]):
 
 
 remembered = Remembered
+
+
+@dataclass(frozen=True)
+class Columnwise:
+    """A function of a key's values in many records, None included, that gives something for each: where a loop of its
+    own takes less time than a call for each value."""
+
+    function: Callable[[Column], Iterable[Any]]
+
+    def __call__(self, column: Column) -> Iterable[Any]:
+        return self.function(column)
+
+
+columnwise = Columnwise
 
 
 def size_of(argument: str | bytes | int | None) -> int:
@@ -146,6 +161,8 @@ def done(sources: Sources, function: Function, columns: Columns, nothing: Any = 
         return map(function, *several)
     if isinstance(function, Remembered):
         return map(function.__getitem__, columns[sources])
+    if isinstance(function, Columnwise):
+        return function(columns[sources])
     return [nothing if value is None else function(value) for value in columns[sources]]
 
 
