@@ -185,7 +185,7 @@ def is_sound(lines: Lines, longest: int) -> bool:
     """No line has a fault."""
     block = lines.block
     try:
-        return is_clean(block, lines.newlines, longest) and (block.isascii() or bool(block.decode()))
+        return is_clean(block, longest) and (block.isascii() or bool(block.decode()))
     except UnicodeDecodeError:
         return False
 

@@ -155,14 +155,27 @@ def newlines_in(block: bytes) -> Places:
     return np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
 
 
-def is_clean(block: bytes, newlines: Places, longest: int) -> bool:
-    """No line of `block` has a control character or more than `longest` bytes (60 µs a megabyte)."""
-    if np.count_nonzero(np.frombuffer(block, np.uint8) < ord(" ")) != len(newlines) or b"\x7f" in block:
+def is_clean(block: bytes, longest: int) -> bool:
+    """No line of `block` has a control character or more than `longest` bytes (120 µs a megabyte)."""
+    octets = np.frombuffer(block, np.uint8)
+    newlines = np.count_nonzero(octets == ord("\n"))
+    if np.count_nonzero(octets < ord(" ")) != newlines or b"\x7f" in block:
         return False
+    return are_short(block, longest) or longest_line(block) <= longest
+
+
+def are_short(block: bytes, longest: int) -> bool:
+    """No line is longer, as there is a newline in each half of that many bytes; False where this is not known."""
+    half = longest // 2
     if len(block) <= longest:
         return True
-    ends = np.concatenate((newlines, [len(block)]))
-    return bool(np.diff(ends, prepend=-1).max() <= longest + 1)
+    return half > 0 and all(block.find(b"\n", start, start + half) >= 0 for start in range(0, len(block) - half, half))
+
+
+def longest_line(block: bytes) -> int:
+    """Bytes of the longest line; to find where all lines end takes three times as long as to count them."""
+    ends = np.concatenate((newlines_in(block), [len(block)]))
+    return int(np.diff(ends, prepend=-1).max()) - 1
 
 
 def fault(line: bytes, longest: int) -> str | None:

@@ -27,7 +27,6 @@ from siem.parsing.lines import (
     framed,
     gathered,
     is_clean,
-    newlines_in,
     windows,
     with_newlines,
 )
@@ -124,7 +123,7 @@ class Reading:
 
     def _read(self, block: bytes) -> pa.Table | None:
         """The columns of a block of lines; None: there is something unusual about one of them."""
-        if self._plan is None or not is_clean(block, newlines_in(block), self._limits.record_bytes):
+        if self._plan is None or not is_clean(block, self._limits.record_bytes):
             return None
         try:
             return table(block, self._plan.names, self._separator, coded=self._coding.repeating(self._plan.names))

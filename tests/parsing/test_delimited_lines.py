@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.errors import Damaged
-from siem.parsing.lines import Cut, Oversized, framed, gathered, is_clean, newlines_in, windows
+from siem.parsing.lines import Cut, Oversized, framed, gathered, is_clean, windows
 
 TEXT = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\n\n", b"defghijk" * 3])).map(b"".join)
 
@@ -56,7 +56,11 @@ def test_damage_comes_after_what_was_good() -> None:
         (b"a\x7f\n", False),
         (b"abcdefg\n", False),
         (b"", True),
+        (b"a\nab\nabc\n" * 9, True),
+        (b"abcdef\n" * 3 + b"abcdef", True),
+        (b"ab\n" * 5 + b"abcdefg", False),
+        (b"ab\n" * 5 + b"abcdefg\n" + b"ab\n" * 5, False),
     ],
 )
 def test_what_can_be_read_as_a_block(block: bytes, clean: bool) -> None:
-    assert is_clean(block, newlines_in(block), 6) == clean
+    assert is_clean(block, 6) == clean
