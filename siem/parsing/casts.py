@@ -53,6 +53,9 @@ def by_text(one: Callable[[str], str | None]) -> Cast:
     return Cast(one, many)
 
 
+MANY = 1024
+"""Up to so many IPv6 addresses Python is quicker: it takes 0.12 µs for each, and Arrow 140 for the expression."""
+
 NULL = pa.scalar(None, pa.string())
 UNKNOWN = pa.scalar(None, pa.bool_())
 INT64 = range(-(1 << 63), 1 << 63)
@@ -104,14 +107,31 @@ def number(text: str, allowed: range) -> str | None:
     return text if len(text) <= len(str(INT64.start)) and is_canonical(text) and int(text) in allowed else None
 
 
+def are_plain(texts: pa.StringArray) -> bool:
+    """All are canonical and surely within 64 bits: by NumPy, 1 ns a text (by Arrow 5)."""
+    _, offsets, data = texts.buffers()
+    if texts.null_count or data is None:
+        return False
+    places = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    octets, sizes = np.frombuffer(data, np.uint8), np.diff(places)
+    digits = octets[places[0] : places[-1]]
+    if not len(digits) or digits.min() < ord("0") or digits.max() > ord("9"):
+        return False
+    zeros = octets[places[:-1][sizes > 1]] == ord("0")
+    return bool(sizes.min() > 0 and sizes.max() <= SURE_DIGITS and not zeros.any())
+
+
 def _number_in(allowed: range) -> Cast:
     def one(text: str) -> str | None:
         return number(text, allowed)
 
     def many(texts: pa.StringArray) -> pa.StringArray:
-        short = pc.less_equal(pc.binary_length(texts), SURE_DIGITS)
-        plain = pc.and_(pc.and_(pc.ascii_is_decimal(texts), short), pc.invert(pc.starts_with(texts, "0")))
-        numbers = pc.if_else(plain, texts, NULL).cast(pa.int64())
+        if are_plain(texts):
+            numbers = texts.cast(pa.int64())
+        else:
+            short = pc.less_equal(pc.binary_length(texts), SURE_DIGITS)
+            plain = pc.and_(pc.and_(pc.ascii_is_decimal(texts), short), pc.invert(pc.starts_with(texts, "0")))
+            numbers = pc.if_else(plain, texts, NULL).cast(pa.int64())
         inside = pc.and_(pc.greater_equal(numbers, allowed.start), pc.less_equal(numbers, allowed.stop - 1))
         return _kept(texts, inside, one)
 
@@ -144,7 +164,7 @@ def _addresses(texts: pa.StringArray) -> pa.StringArray:
     plain = pc.match_substring_regex(texts, IPV4)
     colon = pc.match_substring(texts, ":").fill_null(False)
     count = pc.sum(colon).as_py() or 0
-    if count > FEW:  # to compile the expression takes 240 µs
+    if count > MANY:
         known = pc.if_else(pc.match_substring_regex(texts.filter(colon), IPV6), True, UNKNOWN)
         plain = pc.replace_with_mask(plain, colon, known)
     elif count:
@@ -217,6 +237,8 @@ def _family(text: str) -> str | None:
 def _families(texts: pa.StringArray) -> pa.StringArray:
     of_address = pc.if_else(pc.match_substring(texts, "."), "ipv4", NULL)
     of_address = pc.if_else(pc.match_substring(texts, ":"), "ipv6", of_address)
+    if of_address.null_count == texts.null_count:  # no name has either
+        return of_address
     names = pc.ascii_lower(texts)
     return pc.if_else(pc.is_in(names, pa.array(FAMILIES)), names, of_address)
 

@@ -33,6 +33,7 @@ def test_many_is_one_applied_to_each(name: str, texts: list[str | None]) -> None
     expected = [None if text is None else cast.one(text) for text in texts]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(casts, "FEW", 1)
+        patch.setattr(casts, "MANY", 1)
         assert cast.many(pa.array(texts, pa.string())).to_pylist() == expected
 
 
