@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,18 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(positions=st.lists(st.integers(0, 9_999), min_size=1, max_size=20))
 def test_rows_are_read_by_position_in_any_order(many: Path, positions: list[int]) -> None:
     assert files.rows_at(many, positions)["event.id"].to_pylist() == [str(at) for at in positions]
+
+
+def test_a_file_says_which_columns_have_nulls(tmp_path: Path) -> None:
+    events = table([1, 2]).append_column("event.action", pa.array(["login", None])).append_column("a", pa.nulls(2))
+    files.write_parquet(events, tmp_path / "events.parquet")
+    read = pq.read_table(tmp_path / "events.parquet")
+    assert {field.name: field.nullable for field in read.schema} == {
+        "@timestamp": False,
+        "event.id": False,
+        "event.action": True,
+    }
+    assert read.to_pylist() == events.drop_columns("a").to_pylist()
 
 
 def test_what_a_killed_process_left_is_swept_after_an_hour(tmp_path: Path) -> None:
