@@ -86,8 +86,8 @@ class Coded:
             return self.texts.cast(kind).take(at)
         coded = self.texts.dictionary_encode()
         if len(coded.dictionary) == len(self.texts):
-            return pa.DictionaryArray.from_arrays(at, self.texts)
-        return pa.DictionaryArray.from_arrays(coded.indices.take(at), coded.dictionary)
+            return pa.DictionaryArray.from_arrays(at, self.texts, safe=False)  # places that Arrow itself gave
+        return pa.DictionaryArray.from_arrays(coded.indices.take(at), coded.dictionary, safe=False)
 
     def place(self, row: int) -> int:
         """Which of the texts a row has."""
@@ -155,7 +155,7 @@ class Coding:
 
     def coded(self, read: pa.Table) -> dict[str, Coded]:
         return {
-            name: self._coded(name, chunks.combine_chunks())
+            name: self._coded(name, chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks())  # a copy
             for name, chunks in zip(read.column_names, read.columns, strict=True)
         }
 
