@@ -110,8 +110,8 @@ class Framer:
         self._held: Held | None = None  # the record that was given up, if it is one
         self.damage: str | None = None
 
-    def feed(self, block: bytes) -> list[Frame]:
-        self._text = self._text + block if self._text else block
+    def feed(self, block: bytes | memoryview) -> list[Frame]:
+        self._text = joined((self._text, block))
         return [] if len(self._text) < self._window else self._drain(final=False)
 
     def close(self) -> list[Frame]:

@@ -159,8 +159,9 @@ class JsonRecords:
         damaged = None
         try:
             for block in content.blocks(window):  # joining 4 MB costs more than all framing
+                view = memoryview(block)
                 for start in range(0, len(block), WINDOW):
-                    reading.read(framer.feed(block[start : start + WINDOW]))
+                    reading.read(framer.feed(view[start : start + WINDOW]))
                     if reading.bytes >= TOGETHER:
                         yield reading.parsed()
         except Damaged as damage:
