@@ -151,6 +151,17 @@ def test_a_key_that_stands_twice_is_a_reject_and_costs_no_other_record(text: byt
         assert "twice" in rejects[0][1]
 
 
+def test_what_was_known_of_a_head_is_forgotten_where_its_keys_may_stand_behind_it() -> None:
+    before, behind = {"later": 1} | RECORD, RECORD | {"later": 2}
+    before = {"timestamp": before.pop("timestamp")} | before
+    parser, twice = waf(), orjson.dumps(before)[:-1] + b',"later":2}'
+    for text in [orjson.dumps(before)] * (OFTEN + 2) + [orjson.dumps(behind)] * 2:
+        assert len(outcome(parser, [text])[0]) == 1
+    documents, rejects, _ = outcome(parser, [twice])
+    assert not documents
+    assert "twice" in rejects[0][1]
+
+
 @pytest.mark.parametrize("path", [(), ("httpRequest",)])
 def test_a_key_that_the_source_added_is_fast_from_the_second_record_on(path: tuple[str, ...]) -> None:
     record = copy.deepcopy(RECORD)
