@@ -10,7 +10,9 @@ import secrets
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from siem.errors import Unavailable
 from siem.store.entries import Entry, stands
 from siem.store.opensearch.connection import Connection
 from siem.store.opensearch.log import Log
@@ -120,20 +122,34 @@ def released(log: Log, token: str, objects: Collection[str]) -> None:
         log.append({"kind": "release", "token": token, "to": "", "rows": [{"object": id_} for id_ in objects]})
 
 
-def swept(connection: Connection, names: Names, objects: Collection[str]) -> None:
+def swept(connection: Connection, names: Names, writer: Writer, objects: Collection[str]) -> None:
     """Remove what an earlier claim of these objects left behind."""
-    body = {"query": {"terms": {"siem.object": list(objects)}}}
-    for index, query in (
-        (names.every_event(), body),
-        (names.state(States.REJECTS), {"query": {"terms": {"object": list(objects)}}}),
-    ):
-        refresh(connection, index)
-        connection.ask(
-            "POST",
-            f"/{index}/_delete_by_query",
-            query,
-            conflicts="proceed",  # what somebody else made his own meanwhile
-            ignore_unavailable="true",
-            allow_no_indices="true",
-            refresh="true",
-        )
+    events = {"terms": {"siem.object": list(objects)}}
+    _remove(connection, names.every_event(), events, writer)
+    _remove(connection, names.state(States.REJECTS), {"terms": {"object": list(objects)}}, writer)
+
+
+def _remove(connection: Connection, index: str, query: Mapping[str, Any], writer: Writer) -> None:
+    """As a task of the cluster: a million events take it longer than an answer may take.
+
+    Raises:
+        Unavailable: it has not removed all; the next attempt does.
+    """
+    refresh(connection, index)
+    task = connection.ask(
+        "POST",
+        f"/{index}/_delete_by_query",
+        {"query": query},
+        conflicts="proceed",  # what somebody else made his own meanwhile
+        wait_for_completion="false",
+        ignore_unavailable="true",
+        allow_no_indices="true",
+        refresh="true",
+    )["task"]
+    wait = PAUSE / 16
+    while not (state := connection.ask("GET", f"/_tasks/{task}"))["completed"]:
+        writer.beat()
+        time.sleep(wait)
+        wait = min(2 * wait, PAUSE)
+    if failed := state.get("error") or state["response"]["failures"]:
+        raise Unavailable(f"store {connection.name}: what an earlier attempt left behind cannot be removed: {failed}")

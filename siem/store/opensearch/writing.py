@@ -124,7 +124,7 @@ class OpenSearchWriting:
     def _written(self, work: Claimed, mine: Mapping[str, Entry]) -> list[LedgerRow]:
         """Write what the claimed objects hold; the rows that they shall have."""
         if leftovers := [id_ for id_, row in work.mine.items() if row.leftovers]:
-            swept(self._place.connection, self._place.names, leftovers)
+            swept(self._place.connection, self._place.names, self._writer, leftovers)
             self._place.step("swept")
         settling = Conflicts(self._place.connection, self._log, self._writer, mine.keys())
         holding = {id_ for id_, entry in mine.items() if entry.state in WITH_EVENTS}

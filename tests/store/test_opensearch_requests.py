@@ -1,0 +1,53 @@
+"""What the store on OpenSearch asks of the node for what it does often."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from stores import connected, prepared, removed, shipped_fields
+
+from siem.detect.passes import detect
+from siem.detect.sources import Sources
+from siem.parsing.batch import Parsed
+from siem.run.content import load_registry, shipped_content
+from siem.sigma import load_rules
+from siem.store.opensearch import OpenSearchStore
+from siem.store.opensearch.names import Names
+from siem.testing.deliveries import FLOW, TRAIL, delivery, flows, put, trail
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def asked(opensearch: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[OpenSearchStore, list[str]]]:
+    """A store, and the requests that it sends."""
+    names, fields = Names(f"requests{secrets.token_hex(4)}-"), shipped_fields()
+    prepared(opensearch, names, fields)
+    connection = connected(opensearch)
+    requests: list[str] = []
+    answer = connection._answer
+
+    def counted(method: str, path: str, *rest: Any) -> Any:
+        requests.append(f"{method} {path}")
+        return answer(method, path, *rest)
+
+    monkeypatch.setattr(connection, "_answer", counted)
+    store = OpenSearchStore(connection, names, fields)
+    yield store, requests
+    store.close()
+    removed(opensearch, names)
+
+
+def test_a_pass_with_nothing_new_is_three_requests(asked: tuple[OpenSearchStore, list[str]]) -> None:
+    store, requests = asked
+    registry, _ = load_registry()
+    rules = load_rules([shipped_content() / "detections"])
+    one, two = delivery("a"), delivery("b")
+    put(store, (one, Parsed(TRAIL, trail(one, "e1", "e2"))), (two, Parsed(FLOW, flows(two, 3))))
+    assert detect(store, rules, Sources.of(registry), everything=True).objects == 2
+    requests.clear()
+    assert detect(store, rules, Sources.of(registry), everything=True).objects == 0
+    assert len(requests) <= 3, requests
