@@ -19,7 +19,7 @@ from siem.parsing.forms import FORM, Form, form_by_key, form_by_line
 from siem.parsing.headers import Plan
 from siem.parsing.lines import BOM, Places, fault, framed, gathered, is_clean, newlines_in, windows, with_newlines
 from siem.parsing.parser import Content
-from siem.parsing.quoting import SPACE, columns_of_each, spaces_of_each, supposed_columns
+from siem.parsing.quoting import SPACE, UNSOUND, columns_of_each, spaces_of_each, supposed_columns
 from siem.parsing.reading import WINDOW, table
 from siem.schema import Origin
 
@@ -150,7 +150,7 @@ class FormReading:
         if not form.quoted:
             return self._counted(form, lines, spaces_of_each(*where) + 1, rejects)
         try:
-            return self._counted(form, lines, supposed_columns(*where), rejects)
+            return self._counted(form, lines, _less_supposed(form, lines, supposed_columns(*where)), rejects)
         except pa.ArrowInvalid:
             return self._counted(form, lines, columns_of_each(*where), rejects)
 
@@ -179,6 +179,15 @@ class FormReading:
         for name, parts in form.parts.items():
             columns |= parts.of(name, columns[name])
         return self._execution.events(plan, Block(columns, lines.ordinals, lines.line), rejects)
+
+
+def _less_supposed(form: Form, lines: Lines, counts: Places) -> Places:
+    """Supposed numbers of columns, exact where a line would be a reject for its number: nobody would read it again."""
+    wrong = [count for count in np.unique(counts).tolist() if count != UNSOUND and form.fault(count)]
+    if wrong:
+        rows = np.isin(counts, wrong)
+        counts[rows] = columns_of_each(lines.block, lines.starts[rows], lines.ends[rows])
+    return counts
 
 
 def is_sound(lines: Lines, longest: int) -> bool:

@@ -40,7 +40,8 @@ def columns_of_each(block: bytes, starts: Places, ends: Places) -> Places:
 def supposed_columns(block: bytes, starts: Places, ends: Places) -> Places:
     """The same, supposed of lines that have as many marks as another and end as it does.
 
-    Where it says `UNSOUND` it is sure; a wrong number shows when the lines are read (a line in a hundred thousand).
+    Where it says `UNSOUND` it is sure; a wrong number shows when the lines are read (a line in a hundred thousand), so
+    a line must not be refused for it.
     """
     octets = np.frombuffer(block, np.uint8)
     marks = np.flatnonzero(octets == MARK)

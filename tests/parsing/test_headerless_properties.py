@@ -134,6 +134,17 @@ def test_the_slow_way_gives_the_same_bytes(made: Made, few: int, window: int) ->
     assert found.tally.records == len(every)
 
 
+def test_a_line_is_not_refused_for_the_columns_of_another() -> None:
+    """Both have as many marks and end alike."""
+    made = Made(
+        ['"2026-11-01T04:00:21.431660Z"       ""  ', '"2026-11-01T04:00:21.431660Z"       ""     '],
+        FORMS["alb_connection"],
+    )
+    found = fast(made, 64, 1 << 22)
+    assert [document["event.id"].rpartition("-")[2] for document in found.documents] == ["0", "2"]
+    assert [reject.ordinal for reject in found.rejects] == [1]
+
+
 @examples(60)
 @given(objects(), st.sampled_from([1, 64]))
 def test_documents_and_tables_hold_the_same(made: Made, few: int) -> None:
