@@ -12,9 +12,10 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 from bench import (
@@ -25,6 +26,7 @@ from bench import (
     ingest,
     memory,
     opensearch_bulk,
+    opensearch_detection,
     opensearch_documents,
     vpcflow,
     waf,
@@ -115,8 +117,9 @@ def main(words: list[str]) -> int:
             if wanted(claim.name):
                 results.append(measured(claim))
                 show(results[-1])
-        if any(map(wanted, opensearch_bulk.NAMES)):
-            results += bulk(stack)
+        on_a_node = [module for module in (opensearch_bulk, opensearch_detection) if any(map(wanted, module.NAMES))]
+        if on_a_node:
+            results += with_a_node(stack, [module.measured for module in on_a_node])
         for peak in memory.peaks() if wanted("peak memory") else []:
             mb, limit = peak.megabytes, memory.LIMIT_MB
             results.append(Result(peak.name, "MB", mb, limit, mb / limit, 1.0, mb <= limit, mb))
@@ -125,14 +128,16 @@ def main(words: list[str]) -> int:
     return 0 if all(result.holds for result in results) else 1
 
 
-def bulk(stack: ExitStack) -> list[Result]:
-    """What a node of OpenSearch takes."""
+def with_a_node(
+    stack: ExitStack, measurements: Sequence[Callable[[opensearch_bulk.Node], Iterator[opensearch_bulk.Measured]]]
+) -> list[Result]:
+    """What a node of OpenSearch takes, and answers."""
     node = stack.enter_context(opensearch_bulk.node())
     if isinstance(node, str):
         print(f"{'OpenSearch':<55} skipped, there is no node: {node}", flush=True)
         return []
     results: list[Result] = []
-    for one in opensearch_bulk.measured(node):
+    for one in chain.from_iterable([measured(node) for measured in measurements]):
         ratio = one.floor / one.product if one.at_most else one.product / one.floor
         holds = ratio <= one.goal if one.at_most else ratio >= one.goal
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

@@ -152,12 +152,16 @@ def test_a_key_that_stands_twice_is_a_reject_and_costs_no_other_record(text: byt
 
 
 def test_what_was_known_of_a_head_is_forgotten_where_its_keys_may_stand_behind_it() -> None:
-    before, behind = {"later": 1} | RECORD, RECORD | {"later": 2}
-    before = {"timestamp": before.pop("timestamp")} | before
-    parser, twice = waf(), orjson.dumps(before)[:-1] + b',"later":2}'
-    for text in [orjson.dumps(before)] * (OFTEN + 2) + [orjson.dumps(behind)] * 2:
-        assert len(outcome(parser, [text])[0]) == 1
-    documents, rejects, _ = outcome(parser, [twice])
+    parser, time, rest = (
+        waf(),
+        b'{"timestamp":1793505600007',
+        orjson.dumps(RECORD)[len(b'{"timestamp":1793505600007') :],
+    )
+    for _ in range(OFTEN + 2):
+        assert len(outcome(parser, [time + b',"later":1' + rest])[0]) == 1
+    read_with_care = time + rest[:-1] + b',"later" :2}'
+    assert len(outcome(parser, [read_with_care])[0]) == 1
+    documents, rejects, _ = outcome(parser, [time + b',"later":1' + rest[:-1] + b',"later":2}'])
     assert not documents
     assert "twice" in rejects[0][1]
 
