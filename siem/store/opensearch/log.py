@@ -65,13 +65,13 @@ class Log:
     def follow(self) -> int:
         """Bring the ledger up to the last entry; its number."""
         number = self._known()
-        while (entry := self._entry(number + 1)) is not None:
+        while (written := self._written(number + 1)) is not None:
             pointer = self.pointer()
             if pointer.applied > number:
                 number = pointer.applied
                 continue
             number += 1
-            self._point(pointer.moved(number, self._applied_to(number, entry)), number)
+            self._point(pointer.moved(number, self._applied_to(number, written.get("entry", {}))), written)
         self._applied = number
         return number
 
@@ -106,15 +106,13 @@ class Log:
         answer = self._connection.ask("PUT", path, {"number": number, **body}, also=(409,))
         if answer.status != 409:
             return True
-        there = document(self._connection.ask("GET", f"/{self._log}/_doc/{_id(number)}", also=(404,)))
-        return (
-            there is not None and there["_source"].get("nonce") == body["nonce"]
-        )  # the answer was lost, not the entry
+        there = self._written(number) or {}
+        return bool(there.get("nonce") == body["nonce"])  # the answer was lost, not the entry
 
-    def _entry(self, number: int) -> Entry | None:
-        """None: there is none yet. Empty: it was applied, and its content removed."""
+    def _written(self, number: int) -> Entry | None:
+        """What the log has; None: nothing yet. Without `entry` it was applied, and its content removed."""
         found = document(self._connection.ask("GET", f"/{self._log}/_doc/{_id(number)}", also=(404,)))
-        return None if found is None else found["_source"].get("entry", {})
+        return None if found is None else found["_source"]
 
     def _known(self) -> int:
         if self._applied is None:
@@ -124,12 +122,13 @@ class Log:
     def pointer(self) -> Pointer:
         return Pointer.of(document(self._connection.ask("GET", f"/{self._state}/_doc/{APPLIED}", also=(404,))))
 
-    def _point(self, to: Pointer, number: int) -> None:
+    def _point(self, to: Pointer, written: Entry) -> None:
         """Say that the ledger has followed, and drop the entry's content: rows are large, and in the ledger now."""
         content = {"kind": "log", "applied": to.applied, "last": to.last}
         operation = Operation(self._state, APPLIED, content, to.version, absent=to.version is None)
         if not conflicts(self._connection, [operation]):
-            conflicts(self._connection, [Operation(self._log, _id(number), {"number": number})])
+            rest = {name: value for name, value in written.items() if name != "entry"}
+            conflicts(self._connection, [Operation(self._log, _id(to.applied), rest)])
 
     def _applied_to(self, number: int, entry: Entry) -> list[Row]:
         """Change the ledger as the entry says; the rows that it changed. May be repeated, also by several at once."""
