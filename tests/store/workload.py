@@ -75,15 +75,16 @@ class Cluster:
 
     url: str
     prefix: str
+    lease: float = 0.5
 
     def opened(self, die_at: int = 0) -> Store:
         spool.BODY = 20_000
         names, fields = Names(self.prefix), shipped_fields()
         prepared(self.url, names, fields)
-        return OpenSearchStore(connected(self.url), names, fields, lease=0.5, step=dying(die_at))
+        return OpenSearchStore(connected(self.url), names, fields, lease=self.lease, step=dying(die_at))
 
     def at(self, name: str) -> Cluster:
-        return Cluster(self.url, f"{self.prefix}{name.replace(' ', '')}-")
+        return Cluster(self.url, f"{self.prefix}{name.replace(' ', '')}-", self.lease)
 
     def empty(self) -> None:
         emptied(self.url, Names(self.prefix))

@@ -34,6 +34,9 @@ Group = tuple[str, str]
 TOGETHER = 500
 """Groups of a rule that are settled at a time."""
 
+AT_ONCE = 5_000
+"""Documents that are written between two signs of life."""
+
 JUDGING, OWED = "judging", "owed"
 
 
@@ -115,15 +118,14 @@ class Judgements:
         writer = Writer(self._connection, self._names, self._place.lease)
         try:
             with self._held(writer) as lock:
-                changes = self._changes(judged, lock.dirty, settle)
-                writer.beat()
+                changes = self._changes(judged, lock.dirty, settle, writer)
                 held = self._put(replace(lock, dirty=changes.touched))
                 self._place.step("noted")
-                self._carry_out(changes.signals)
+                self._carry_out(changes.signals, writer)
                 self._place.step("signals")
-                self._carry_out(changes.alerts)
+                self._carry_out(changes.alerts, writer)
                 self._place.step("alerts")
-                self._carry_out(self._debts(judged))
+                self._carry_out(self._debts(judged), writer)
                 self._place.step("owed")
                 self._put(held.advanced(judged.marks, self._is_owing(judged, lock.owing)))
                 self._place.step("marked")
@@ -169,9 +171,11 @@ class Judgements:
             raise Unavailable(f"store {self._connection.name}: another process judges; try again")
         return replace(lock, version=self._lock().version)
 
-    def _carry_out(self, operations: Sequence[Operation]) -> None:
-        if conflicts(self._connection, operations):
-            raise Unavailable(f"store {self._connection.name}: another process changed alerts; try again")
+    def _carry_out(self, operations: Sequence[Operation], writer: Writer) -> None:
+        for start in range(0, len(operations), AT_ONCE):
+            if conflicts(self._connection, operations[start : start + AT_ONCE]):
+                raise Unavailable(f"store {self._connection.name}: another process changed alerts; try again")
+            writer.beat()
 
     def _debts(self, judged: Judged) -> list[Operation]:
         owed = [
@@ -186,7 +190,7 @@ class Judgements:
             return before or bool(judged.owed)
         return next(scan(self._connection, self._state, {"term": {"kind": OWED}}, page=1), None) is not None
 
-    def _changes(self, judged: Judged, dirty: frozenset[Group], settle: Settle) -> Changes:
+    def _changes(self, judged: Judged, dirty: frozenset[Group], settle: Settle, writer: Writer) -> Changes:
         """What is to be written, from what stands now."""
         removed = dict(self._again(judged.again)) if judged.again else {}
         new = {signal_id(signal): signal for signal in judged.signals}
@@ -201,6 +205,7 @@ class Judgements:
                 there = {id_: one for id_, one in self._signals(query) if id_ not in removed and id_ not in new}
                 there |= {id_: one for id_, one in new.items() if one.rule_id == rule and group_key(one.group) in keys}
                 self._settle(changes, rule, query, sorted(there.values(), key=_by_time), settle)
+                writer.beat()
         return changes
 
     def _settle(
