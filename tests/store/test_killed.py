@@ -93,7 +93,7 @@ def test_killed_at_a_step_and_begun_again(place: Place, undisturbed: list[dict[s
     one = place.at("step")
     at, finished = 0, False
     while not finished:
-        at += 1
+        at += 1 if isinstance(place, Folder) else 2  # every step of OpenSearch takes three minutes
         one.empty()
         code = ended(workload.work, one, at)
         assert code in (KILLED, 0)
