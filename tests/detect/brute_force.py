@@ -56,7 +56,8 @@ def episodes(correlation: Correlation, parts: Sequence[Part]) -> Iterator[Episod
         claimed |= mine
         if correlation.kind is Kind.TEMPORAL_ORDERED:
             openings = [part.time for part in mine if rule(correlation, part) == correlation.rules[0]]
-            mine = {part for part in mine if not openings or part.time >= min(openings)}
+            if openings and min(openings) <= run[0]:
+                mine = {part for part in mine if part.time >= min(openings)}
         ordered = sorted(mine, key=lambda part: (part.time, part.event))
         events = tuple(dict.fromkeys(part.event for part in ordered))
         yield Episode(ordered[0].group, ordered[0].time, run[-1], tuple(run), events)

@@ -258,6 +258,13 @@ def test_an_episode_says_when_it_began_when_it_last_fired_and_how_much_it_has() 
     assert row == {"group": "", "first": START, "last": START + MINUTE, "count": 2, "events": ["a", "b"]}
 
 
+def test_what_fires_behind_a_cut_is_told_although_its_opener_is_of_the_episode_before() -> None:
+    rule = correlation(Kind.TEMPORAL_ORDERED, 30 * HOUR, ("a", "b"))
+    opener, late = part(0 * HOUR, "a", slot=0), [part(28 * HOUR, "c", slot=0), part(29 * HOUR, "d", slot=1)]
+    parts = [opener, part(HOUR, "b1", slot=1), part(26 * HOUR, "b2", slot=1), *late]
+    assert evidence(rule, parts) == [["a", "b1"], ["b2", "c", "d"]]
+
+
 def test_an_episode_ends_24_hours_after_its_first_firing() -> None:
     hourly = [part(hours * HOUR, f"e{hours:02}") for hours in range(60)]
     assert [len(events) for events in evidence(ANY, hourly)] == [25, 25, 10]

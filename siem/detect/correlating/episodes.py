@@ -94,7 +94,7 @@ def _evidence(
     opening = [slot for slot, rule in enumerate(correlation.rules) if rule == correlation.rules[0]]
     openers = np.append(np.flatnonzero(np.isin(parts.values("slot"), opening)), len(parts))
     opener = openers[np.searchsorted(openers, low)]
-    inside = opener < high
+    inside = opener < parts.stop[heads]  # behind a cut the opener of the first firing may be another episode's
     low[inside] = np.searchsorted(parts.axis, parts.axis[opener[inside]], "left")
     return low, high
 
