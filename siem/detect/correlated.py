@@ -53,10 +53,17 @@ class Episode:
 
 @dataclass
 class Outcome:
-    """left_out: events that had no value to be grouped or counted by."""
+    """left_out: events that had no value to be grouped or counted by, here or in a correlation that is named."""
 
     episodes: list[Episode] = field(default_factory=list)
     left_out: int = 0
+
+
+Moment = tuple[datetime, str]
+"""An event: its time and id. The same id may come at two times."""
+
+ALL = 2**31 - 1
+"""Events that an inner episode lists."""
 
 
 class _Part(NamedTuple):
@@ -120,20 +127,20 @@ class Correlated:
     def groups(self, correlation: Correlation, seen: Seen) -> dict[Group, Group]:
         """The groups that an event is in: folded values -> as they were written. None where a value is missing."""
         found: dict[Group, Group] = {}
-        for fields in self._ways(correlation, seen.rule):
-            found = {**_groups([seen.values.get(name, ()) for name in fields]), **found}
-        return found
-
-    def _ways(self, correlation: Correlation, rule: str) -> Iterator[Group]:
-        """The rule's fields that `group-by` stands for, for every way that leads to the rule."""
         for key in dict.fromkeys(correlation.rules):
-            if (inner := self._all.get(key)) is None:
-                if key == rule:
-                    yield tuple([correlation.field_of(name, key) for name in correlation.group_by])
+            if (inner := self._all.get(key)) is not None:
+                places = places_in(inner, correlation)
+                groups = {
+                    tuple([folded[place] for place in places]): tuple([written[place] for place in places])
+                    for folded, written in self.groups(inner, seen).items()
+                }
+            elif key == seen.rule:
+                fields = [correlation.field_of(name, key) for name in correlation.group_by]
+                groups = _groups([seen.values.get(name, ()) for name in fields])
+            else:
                 continue
-            places = [inner.group_by.index(correlation.field_of(name, key)) for name in correlation.group_by]
-            for fields in self._ways(inner, rule):
-                yield tuple([fields[place] for place in places])
+            found = {**groups, **found}
+        return found
 
     def outcome(self, correlation: Correlation, seen: Sequence[Seen], correlator: Correlator) -> Outcome:
         """What a correlation finds in all that its rules matched, in order of time."""
@@ -151,78 +158,84 @@ class _Run:
         for one in seen:
             self._by_rule[one.rule].append(one)
         self._found: dict[str, Found] = {}
-        self._events: dict[str, list[str]] = {}
-        self._left_out: dict[str, int] = {}
+        self._below: dict[str, list[Moment]] = {}
+        self._left_out: set[tuple[str, Moment]] = set()
 
     def outcome(self, correlation: Correlation) -> Outcome:
-        episodes = self._of(correlation).episodes.to_pylist()
-        known = {one.event_id: one for key in self._owner.rules_of(correlation) for one in self._by_rule[key]}
-        before: set[tuple[str, str]] = set()
-        made: list[Episode] = []
-        for row in episodes:  # in order of group and time
-            made.append(self._episode(correlation, row, known, before))
-            before.update([(row["group"], event) for event in made[-1].events])
-        made.sort(key=lambda one: (one.first, one.events[:1]))
-        return Outcome(made, self._left_out[correlation.key])
-
-    def _episode(
-        self,
-        correlation: Correlation,
-        row: Mapping[str, Any],
-        known: Mapping[str, Seen],
-        before: Collection[tuple[str, str]],
-    ) -> Episode:
-        """A row of `Found.episodes`; in place of inner episodes their events.
-
-        before: what episodes before it list, group and event. Several may stand on one inner episode, and each has a
-        beginning of its own: then it is that of its first part.
-        """
-        events = row["events"]
-        if (below := self._expanded(events)) != events:
-            until = [one for one in below if known[one].time <= row["last"]]  # inner episodes may go on
-            events = sorted(until or below, key=lambda one: (known[one].time, one))
-        times = [known[event].time for event in events]
-        folded: Group = tuple(json.loads(row["group"])) if correlation.group_by else ()
-        first = known[events[0]]
-        written = self._owner.groups(correlation, first).get(folded, folded)
-        count = row["count"] if events == row["events"] else len(events)
-        return Episode(
-            correlation,
-            dict(zip(correlation.group_by, written, strict=True)),
-            row["first"] if (row["group"], events[0]) in before else min(times[0], row["first"]),
-            row["last"],
-            count,
-            events[:EVIDENCE],
+        chain = any(key in self._known for key in correlation.rules)
+        rows = self._of(correlation, ALL if chain else EVIDENCE).episodes.to_pylist()
+        evidence = [self._evidence(row) for row in rows]
+        written = self._written(
+            correlation, {(row["group"], mine[0]) for row, mine in zip(rows, evidence, strict=True)}
         )
+        before: set[tuple[str, Moment]] = set()
+        made: list[Episode] = []
+        for row, mine in zip(rows, evidence, strict=True):  # in order of group and time
+            begins = (row["group"], mine[0])
+            events = list(dict.fromkeys([event for _, event in mine]))
+            made.append(
+                Episode(
+                    correlation,
+                    dict(zip(correlation.group_by, written[begins], strict=True)),
+                    row["first"] if begins in before else mine[0][0],
+                    row["last"],
+                    len(events) if chain else row["count"],
+                    events[:EVIDENCE],
+                )
+            )
+            before.update([(row["group"], moment) for moment in mine])
+        made.sort(key=lambda one: (one.first, one.events[:1]))
+        return Outcome(made, len(self._left_out))
 
-    def _expanded(self, events: Iterable[str]) -> list[str]:
-        """Ids of events, in the order in which they are seen first."""
-        return list(dict.fromkeys([event for id_ in events for event in self._events.get(id_, (id_,))]))
+    def _evidence(self, row: Mapping[str, Any]) -> list[Moment]:
+        """A row's events, in order; of inner episodes, which may go on, those up to its last."""
+        moments = _moments(row)
+        below = self._expanded(moments)
+        return moments if below == moments else [one for one in below if one[0] <= row["last"]]
 
-    def _of(self, correlation: Correlation) -> Found:
+    def _expanded(self, moments: Sequence[Moment]) -> list[Moment]:
+        """With the events of inner episodes in place of these, in order."""
+        if not any(id_ in self._below for _, id_ in moments):
+            return list(moments)
+        return sorted({event for moment in moments for event in self._below.get(moment[1], (moment,))})
+
+    def _written(self, correlation: Correlation, firsts: Collection[tuple[str, Moment]]) -> dict[Any, Group]:
+        """Groups and their first events -> the values of the group as this event has them."""
+        groups: dict[Moment, dict[str, Group]] = {moment: {} for _, moment in firsts}
+        for key in sorted(self._owner.rules_of(correlation)):
+            for one in self._by_rule[key]:
+                if (held := groups.get((one.time, one.event_id))) is not None:
+                    for folded, written in self._owner.groups(correlation, one).items():
+                        held.setdefault(_text(folded), written)
+        return {
+            (group, moment): groups[moment].get(group) or tuple(json.loads(group or "[]")) for group, moment in firsts
+        }
+
+    def _of(self, correlation: Correlation, evidence: int = ALL) -> Found:
         if correlation.key not in self._found:
             parts = list(self._parts(correlation))
             columns = list(zip(*parts, strict=True)) if parts else [()] * len(SCHEMA)
             table = pa.table([pa.array(column, of.type) for column, of in zip(columns, SCHEMA, strict=True)], SCHEMA)
-            found = self._found[correlation.key] = self._correlator.found(correlation, table)
-            for row in found.episodes.select(["id", "events"]).to_pylist():
-                self._events[row["id"]] = self._expanded(row["events"])
+            self._found[correlation.key] = self._correlator.found(correlation, table, evidence)
         return self._found[correlation.key]
 
     def _parts(self, correlation: Correlation) -> Iterator[_Part]:
-        self._left_out[correlation.key] = 0
         for slot, key in enumerate(correlation.rules):
             if (inner := self._known.get(key)) is not None:
                 yield from self._firings(correlation, slot, inner)
                 continue
             for seen in self._by_rule[key]:
                 parts = list(self._of_event(correlation, slot, seen))
-                self._left_out[correlation.key] += not parts
                 yield from parts
+                if not parts:
+                    self._left_out.add((key, (seen.time, seen.event_id)))
 
     def _firings(self, correlation: Correlation, slot: int, inner: Correlation) -> Iterator[_Part]:
-        places = [inner.group_by.index(correlation.field_of(name, inner.key)) for name in correlation.group_by]
-        for row in self._of(inner).firings.to_pylist():
+        places = places_in(inner, correlation)
+        found = self._of(inner)
+        for row in found.episodes.select(["id", "events", "times"]).to_pylist():
+            self._below[row["id"]] = self._expanded(_moments(row))
+        for row in found.firings.to_pylist():
             values = json.loads(row["group"]) if inner.group_by else []
             group = _text([values[place] for place in places])
             yield _Part(slot, group, row["time"], row["event"], None, None)
@@ -232,6 +245,15 @@ class _Run:
         for group in _groups([seen.values.get(name, ()) for name in fields]):
             for value, figure in _values(correlation, seen):
                 yield _Part(slot, _text(group), seen.time, seen.event_id, value, figure)
+
+
+def places_in(inner: Correlation, outer: Correlation) -> list[int]:
+    """Where in a group of the inner correlation the values are that the outer one groups by."""
+    return [inner.group_by.index(outer.field_of(name, inner.key)) for name in outer.group_by]
+
+
+def _moments(row: Mapping[str, Any]) -> list[Moment]:
+    return list(zip(row["times"], row["events"], strict=True))
 
 
 def _groups(values: Iterable[Sequence[str]]) -> dict[Group, Group]:

@@ -29,6 +29,7 @@ class Episode:
     last: datetime
     firings: tuple[datetime, ...]
     events: tuple[str, ...]
+    parts: tuple[Part, ...]
 
 
 def found(correlation: Correlation, parts: Iterable[Part]) -> list[Episode]:
@@ -60,7 +61,7 @@ def episodes(correlation: Correlation, parts: Sequence[Part]) -> Iterator[Episod
                 mine = {part for part in mine if part.time >= min(openings)}
         ordered = sorted(mine, key=lambda part: (part.time, part.event))
         events = tuple(dict.fromkeys(part.event for part in ordered))
-        yield Episode(ordered[0].group, ordered[0].time, run[-1], tuple(run), events)
+        yield Episode(ordered[0].group, ordered[0].time, run[-1], tuple(run), events, tuple(ordered))
 
 
 def runs(span: timedelta, times: Iterable[datetime]) -> Iterator[list[datetime]]:

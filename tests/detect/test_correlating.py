@@ -255,6 +255,7 @@ def test_firings_whose_windows_touch_are_one_episode() -> None:
 def test_an_episode_says_when_it_began_when_it_last_fired_and_how_much_it_has() -> None:
     [row] = found(TWO, [part(0 * MINUTE, "a"), part(MINUTE, "b"), part(3 * MINUTE, "c")]).episodes.to_pylist()
     assert row.pop("id")
+    assert row.pop("times") == [START, START + MINUTE]
     assert row == {"group": "", "first": START, "last": START + MINUTE, "count": 2, "events": ["a", "b"]}
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from siem.detect.correlating import windows
-from siem.detect.correlating.episodes import EPISODES, FIRINGS, Found, found
+from siem.detect.correlating.episodes import EPISODES, EVIDENCE, FIRINGS, Found, found
 from siem.detect.correlating.parts import pieces
 from siem.sigma.correlation import NUMERIC, Correlation, Kind
 
@@ -20,15 +20,16 @@ class Correlator:
     def __init__(self, rows: int = ROWS) -> None:
         self._rows = rows
 
-    def found(self, correlation: Correlation, parts: pa.Table) -> Found:
+    def found(self, correlation: Correlation, parts: pa.Table, evidence: int = EVIDENCE) -> Found:
         """Episodes and firings of the correlation over parts, whatever order these are in.
 
         parts: slot(int16) group(string) time(timestamp[us, UTC]) event(string) value(string, for value_count)
         number(float64, for numeric kinds). group: the folded values, "" without group-by. An event with several values
         has several rows. Columns that the kind does not need may be absent; a row without value or number is none.
+        evidence: how many events an episode lists.
         """
         made = [
-            found(correlation, piece, windows.fires(correlation, piece))
+            found(correlation, piece, windows.fires(correlation, piece), evidence)
             for whole in pieces(
                 _with_values(correlation, parts).combine_chunks(),
                 correlation.span,

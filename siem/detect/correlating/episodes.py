@@ -29,6 +29,7 @@ EPISODES = pa.schema(
         "last": TIME,
         "count": pa.int64(),
         "events": pa.list_(pa.string()),
+        "times": pa.list_(TIME),
     }
 )
 FIRINGS = pa.schema({"group": pa.string(), "time": TIME, "event": pa.string()})
@@ -38,8 +39,9 @@ FIRINGS = pa.schema({"group": pa.string(), "time": TIME, "event": pa.string()})
 class Found:
     """What a correlation found, in order of group and time.
 
-    episodes: id group (string) first last (timestamp[us, UTC]) count(int64) events(list<string>). first: time of the
-    first event; last: of the last firing; count: different events; events: the first 1,000 of them, by time and id.
+    episodes: id group (string) first last (timestamp[us, UTC]) count(int64) events(list<string>)
+    times(list<timestamp>). first: time of the first event; last: of the last firing; count: different events;
+    events, times: their ids and times, as many as were asked for, in order; an id that comes again at its first time.
     firings: group time event; event is the id of the firing's episode. They are parts for an outer correlation.
     """
 
@@ -47,8 +49,8 @@ class Found:
     firings: pa.Table
 
 
-def found(correlation: Correlation, parts: Parts, fires: np.ndarray) -> Found:
-    """Episodes and firings of the parts; fires: at whose times the correlation fires."""
+def found(correlation: Correlation, parts: Parts, fires: np.ndarray, evidence: int) -> Found:
+    """Episodes and firings of the parts; fires: at whose times the correlation fires; evidence: events to list."""
     firing = np.flatnonzero(fires)
     firing = firing[changed(parts.axis[firing])]
     if not len(firing):
@@ -57,10 +59,10 @@ def found(correlation: Correlation, parts: Parts, fires: np.ndarray) -> Found:
     episode = np.cumsum(begins) - 1
     heads, tails = firing[begins], firing[np.append(np.flatnonzero(begins)[1:], len(firing)) - 1]
     low, high = _evidence(correlation, parts, heads, tails)
-    counts, events = _events(parts, low, high)
+    counts, events, times = _events(parts, low, high, evidence)
     group = parts.names.take(pa.array(parts.group[heads]))
     ids = _ids(correlation.key, group, parts.time[low], pc.list_element(events, 0))
-    columns = [ids, group, _times(parts, low), _times(parts, tails), pa.array(counts), events]
+    columns = [ids, group, _times(parts, low), _times(parts, tails), pa.array(counts), events, times]
     places = pa.array(episode)
     return Found(
         pa.table(columns, schema=EPISODES),
@@ -99,8 +101,8 @@ def _evidence(
     return low, high
 
 
-def _events(parts: Parts, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, pa.Array]:
-    """How many different events each episode has, and the ids of the first of them."""
+def _events(parts: Parts, low: np.ndarray, high: np.ndarray, evidence: int) -> tuple[np.ndarray, pa.Array, pa.Array]:
+    """How many different events each episode has, and the ids and times of the first of them."""
     sizes = high - low
     episode = np.repeat(np.arange(len(low)), sizes)
     place = np.arange(len(episode)) + np.repeat(low - (np.cumsum(sizes) - sizes), sizes)
@@ -111,17 +113,18 @@ def _events(parts: Parts, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray
     counts = np.bincount(episode, minlength=len(low))
     ends = np.cumsum(counts)
     nth = np.arange(len(place)) - (ends - counts)[episode]
-    place = _ordered(parts, place, nth)[nth < EVIDENCE]
-    offsets = np.concatenate(([0], np.cumsum(np.minimum(counts, EVIDENCE)))).astype(np.int32)
-    return counts, pa.ListArray.from_arrays(pa.array(offsets), parts.texts("event", place))
+    place = _ordered(parts, place, nth, evidence)[nth < evidence]
+    offsets = pa.array(np.concatenate(([0], np.cumsum(np.minimum(counts, evidence)))).astype(np.int32))
+    listed = [pa.ListArray.from_arrays(offsets, of) for of in (parts.texts("event", place), _times(parts, place))]
+    return counts, *listed
 
 
-def _ordered(parts: Parts, place: np.ndarray, nth: np.ndarray) -> np.ndarray:
+def _ordered(parts: Parts, place: np.ndarray, nth: np.ndarray, evidence: int) -> np.ndarray:
     """By id where times are equal; only as far as evidence goes, since text is what is slow to sort."""
     axis = parts.axis[place]
     first = changed(axis)
     tied = np.flatnonzero(~first | np.append(~first[1:], False))
-    tied = tied[nth[np.maximum.accumulate(np.where(first, np.arange(len(place)), 0))[tied]] < EVIDENCE]
+    tied = tied[nth[np.maximum.accumulate(np.where(first, np.arange(len(place)), 0))[tied]] < evidence]
     if not len(tied):
         return place
     rank = pc.rank(parts.texts("event", place[tied]), tiebreaker="min").to_numpy()
