@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -16,7 +16,7 @@ from siem.cli import options
 from siem.cli.output import tell, write
 from siem.config import Settings
 from siem.detect.correlated import Correlated, Episode
-from siem.detect.hunting import Finding, Hunt, Match, Matches, Record, any_json, concluded
+from siem.detect.hunting import NODE, Finding, Hunt, Match, Matches, Record, any_json, concluded
 from siem.detect.packs import Span
 from siem.detect.passes import hits
 from siem.detect.sources import Sources
@@ -28,7 +28,7 @@ from siem.parsing.lines import Oversized, framed, too_long
 from siem.run.reading import read
 from siem.schema import Dialect, SourceObject
 from siem.sigma import Rule, RuleSet
-from siem.store import existing_store, is_cluster
+from siem.store import evaluating, existing_store, is_cluster
 from siem.store.contract import State
 
 MANY = 4096
@@ -46,7 +46,9 @@ def hunt(
     dataset: Annotated[
         str | None, typer.Option("--dataset", help="Of which dataset the files are, or json; in the store: only this.")
     ] = None,
-    engine: Annotated[str | None, typer.Option("--engine", help="python or duckdb.")] = None,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="Who evaluates: python, duckdb; opensearch, on the store's cluster.")
+    ] = None,
     since: options.SinceOption = None,
     until: options.UntilOption = None,
     store: options.StoreOption = None,
@@ -62,17 +64,19 @@ def hunt(
     found = options.rules(rules, settings.content)
     sources = Sources.of(parsers)
     failed: list[ContentError] = []
-    if on:
-        judging = Hunt(found, sources, engine or "python")
-        matches = judging.concluded(within(span, Files(settings, parsers, dataset, failed).matches(judging, on)))
-    elif engine not in (None, own := searched_with(settings)):
-        raise UsageError(f"the store is searched with {own}, not {engine}; --engine goes with --on")
-    else:
-        correlated = Correlated(found.correlations, found.silent)
-        matches = concluded(
-            stored(found, correlated, only(dataset, sources), settings, span, failed), found, correlated
-        )
-    write(rows(matches), COLUMNS, form)
+    with ExitStack() as held:
+        if on:
+            node = held.enter_context(evaluating(settings)) if engine == NODE else None
+            judging = Hunt(found, sources, engine or "python", node=node)
+            matches = judging.concluded(within(span, Files(settings, parsers, dataset, failed).matches(judging, on)))
+        elif engine not in (None, own := searched_with(settings)):
+            raise UsageError(f"the store is searched with {own}, not {engine}; --engine goes with --on")
+        else:
+            correlated = Correlated(found.correlations, found.silent)
+            matches = concluded(
+                stored(found, correlated, only(dataset, sources), settings, span, failed), found, correlated
+            )
+        write(rows(matches), COLUMNS, form)
     if found.refused or failed:
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -16,11 +16,30 @@ from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Batch, Documents
 from siem.parsing.guards import is_deeper
-from siem.schema import DatasetFields, decoded
-from siem.sigma import Dispatch, Reader, Rule, RuleSet, compiled, fields_read, projected, query, time_of
+from siem.schema import BY_NAME, DatasetFields, additions, decoded
+from siem.sigma import (
+    Dispatch,
+    Reader,
+    Rule,
+    RuleSet,
+    clause,
+    compiled,
+    fields_read,
+    projected,
+    projected_leaves,
+    query,
+    time_of,
+)
 from siem.store.embedded.engine import Engine
 
+if TYPE_CHECKING:  # who hunts without a cluster does not load its client, which takes 0.1 s
+    from siem.store.opensearch.engine import Engine as Node
+
 ENGINES = ("python", "duckdb")
+"""Those that need nothing but this process."""
+
+NODE = "opensearch"
+"""The one that needs a cluster."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +71,20 @@ class Hunt:
     """
 
     def __init__(
-        self, rules: RuleSet, sources: Sources, engine: str = "python", database: Engine | None = None
+        self,
+        rules: RuleSet,
+        sources: Sources,
+        engine: str = "python",
+        database: Engine | None = None,
+        node: Node | None = None,
     ) -> None:
-        """database: for `duckdb`, where several hunts share one; to open one takes 25 ms."""
-        if engine not in ENGINES:
-            raise UsageError(f"engine {engine}: this version has {', '.join(ENGINES)}")
+        """database: for `duckdb`, where several hunts share one; to open one takes 25 ms. node: for `opensearch`."""
+        if engine not in ENGINES and (engine, node is None) != (NODE, False):
+            raise UsageError(f"engine {engine}: this version has {', '.join((*ENGINES, NODE))}")
         self._rules, self._sources = rules, sources
         self._correlated = Correlated(rules.correlations, rules.silent)
-        self._database = None if engine == "python" else database or Engine()
+        self._database = database or Engine() if engine == "duckdb" else None
+        self._node = node if engine == NODE else None
         self._judges: dict[str, Judge] = {}
 
     def batch(self, batch: Batch) -> Iterator[Match]:
@@ -82,9 +107,11 @@ class Hunt:
         return self._judges[dataset]
 
     def _judge(self, rules: Sequence[Rule], fields: DatasetFields, match: Matches) -> Judge:
-        if self._database is None:
-            return PythonJudge(rules, fields, match)
-        return DuckdbJudge(rules, fields, match, self._database)
+        if self._node is not None:
+            return NodeJudge(rules, fields, match, self._node)
+        if self._database is not None:
+            return DuckdbJudge(rules, fields, match, self._database)
+        return PythonJudge(rules, fields, match)
 
 
 @dataclass(frozen=True)
@@ -195,6 +222,45 @@ class DuckdbJudge:
                 rows, exact = list(range(len(held))), False
             found += [(row, place) for row in rows if exact or judge(held[row])]
         return [(row, self._queries[place][0]) for row, place in sorted(found)]
+
+
+class NodeJudge:
+    """Clauses on a node, which is sent what its index would have of each document; the predicate judges where a clause
+    finds too much, or an index would leave something out."""
+
+    def __init__(self, rules: Sequence[Rule], fields: DatasetFields, match: Matches, node: Node) -> None:
+        self._fields, self._match, self._node = fields, match, node
+        self._queries = [(rule, clause(rule.tree, fields), compiled(rule.tree, fields)) for rule in rules]
+
+    def batch(self, batch: Batch) -> Iterator[Match]:
+        held = batch.documents()
+        asked = (self._indexed(held[row]) for row in range(len(held)))
+        yield from (self._match(rule, held[row]) for row, rule in self._found(asked, held))
+
+    def records(self, records: Sequence[Record]) -> Iterator[Match]:
+        held = [record.document for record in records]
+        names = sorted(frozenset().union(*[asked.fields for _, asked, _ in self._queries]))
+        asked = (projected_leaves(document, names) for document in held)
+        for row, rule in self._found(asked, held):
+            yield self._match(rule, held[row], records[row].id)
+
+    def _indexed(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """What an index knows of a document."""
+        known = {name: value for name, value in document.items() if name in BY_NAME}
+        return {**known, **additions(document, self._fields)}
+
+    def _found(self, asked: Iterable[Mapping[str, Any]], held: Documents | Sequence[Any]) -> Iterator[tuple[int, Rule]]:
+        """Rows and the rules that match them, row by row."""
+        answer = self._node.matches(self._fields, asked, [one for _, one, _ in self._queries])
+        found: list[tuple[int, int]] = []
+        for place, ((_, one, judge), rows) in enumerate(zip(self._queries, answer.rows, strict=True)):
+            if rows is None:  # what the node refuses costs speed, and no other rule its answer
+                found += [(row, place) for row in range(len(held)) if judge(held[row])]
+                continue
+            sure = one.exact
+            found += [(row, place) for row in rows if row not in answer.unknown and (sure or judge(held[row]))]
+            found += [(row, place) for row in answer.unknown if judge(held[row])]
+        return ((row, self._queries[place][0]) for row, place in sorted(found))
 
 
 def written_time(document: Any) -> str | None:

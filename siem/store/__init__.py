@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from siem.config import Settings
-from siem.errors import ConfigError, Unavailable
+from siem.errors import ConfigError, Unavailable, UsageError
 from siem.schema import DatasetFields
 from siem.store.contract import Store
+
+if TYPE_CHECKING:
+    from siem.store.opensearch.engine import Engine
 
 LEDGER = "ledger.sqlite"
 
@@ -45,6 +50,25 @@ def existing_store(settings: Settings, fields: Mapping[str, DatasetFields] = NO_
     from siem.store.opensearch import opening
 
     return opening.existing_store(settings, fields)
+
+
+@contextmanager
+def evaluating(settings: Settings) -> Iterator[Engine]:
+    """A node of the cluster that the settings name, to evaluate rules over records at hand. It is left as it was.
+
+    Raises:
+        UsageError: they name a folder.
+        ConfigError, Unavailable: as `open_store`.
+    """
+    if not is_cluster(settings.store):
+        raise UsageError(
+            f"engine opensearch: the store is the folder {settings.store}; let --store or SIEM_STORE name a cluster"
+            " (https://HOST:9200), whose node evaluates the rules"
+        )
+    from siem.store.opensearch import opening
+
+    with closing(opening.engine(settings)) as engine:
+        yield engine
 
 
 def is_cluster(place: str) -> bool:
@@ -100,4 +124,13 @@ def _opened(folder: Path) -> Store:
     return EmbeddedStore(folder)
 
 
-__all__ = ["existing_folder", "existing_store", "is_cluster", "open_folder", "open_store", "shown", "store_folder"]
+__all__ = [
+    "evaluating",
+    "existing_folder",
+    "existing_store",
+    "is_cluster",
+    "open_folder",
+    "open_store",
+    "shown",
+    "store_folder",
+]

@@ -80,12 +80,17 @@ def test_a_time_that_is_none_is_refused(world: Path) -> None:
     assert b"garbage: no time" in siem("detect", "--until", "garbage", cwd=world, code=2).stderr
 
 
-@pytest.mark.parametrize("engine", ["python", "duckdb"])
-def test_any_json_of_a_folder_is_named_by_the_files_path(world: Path, engine: str) -> None:
+def test_any_json_of_a_folder_is_named_by_the_files_path(world: Path, engine: list[str]) -> None:
     for place in ("any", "./any/"):
-        found = hunted(world, "--dataset", "json", "--on", place, "--engine", engine)
+        found = hunted(world, "--dataset", "json", "--on", place, *engine)
         files = (f"{place.rstrip('/')}/{name}.ndjson" for name in ("below/two", "one"))
         assert found == [f"{file}:{number}" for file in files for number in range(1, 5)]
+
+
+def test_an_engine_on_a_cluster_needs_one(world: Path) -> None:
+    told = siem("hunt", "login.yml", "--on", "archive", "--engine", "opensearch", cwd=world, code=2).stderr.decode()
+    assert told.startswith("siem: engine opensearch: the store is the folder ./siem-data; let --store or SIEM_STORE")
+    assert not (world / "siem-data").exists()
 
 
 def test_a_file_of_any_json_that_breaks_costs_what_is_behind_the_break(world: Path) -> None:

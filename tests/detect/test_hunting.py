@@ -9,7 +9,7 @@ import pytest
 
 from siem.detect.hunting import Hunt, Record
 from siem.detect.sources import Sources
-from siem.errors import ContentError
+from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
 from siem.schema import Query
 from siem.sigma import load_rules
@@ -52,3 +52,10 @@ def test_a_query_that_the_engine_refuses_costs_no_rule_its_answer(
         ("Run", "gamma"),
         ("Refused", "among"),
     ]
+
+
+@pytest.mark.parametrize("engine", ["rust", "opensearch"])
+def test_an_engine_that_is_not_there(tmp_path: Path, engine: str) -> None:
+    (tmp_path / "rules.yml").write_text(RULES)
+    with pytest.raises(UsageError, match=f"engine {engine}: this version has python, duckdb, opensearch"):
+        Hunt(load_rules([tmp_path / "rules.yml"]), Sources.of(Registry({})), engine)

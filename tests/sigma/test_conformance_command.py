@@ -14,7 +14,7 @@ from test_conformance import CASES, file_of, texts_of
 
 pytestmark = pytest.mark.slow
 
-ENGINES = ("python", "duckdb")
+ENGINES = ("python", "duckdb", "opensearch")
 OWN = ("dataset", "head", "file", "refused")
 """What makes a case another than a rule over any JSON."""
 
@@ -40,13 +40,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def matches(world: Path) -> dict[str, list[tuple[str, int]]]:
+def matches(world: Path, opensearch: str) -> dict[str, list[tuple[str, int]]]:
     """What each engine finds: the rule and the line of the event."""
-    return {engine: hunted(world, engine) for engine in ENGINES}
+    return {engine: hunted(world, engine, opensearch) for engine in ENGINES}
 
 
-def hunted(world: Path, engine: str) -> list[tuple[str, int]]:
-    options = f"--on events.ndjson --dataset json --format ndjson --engine {engine}".split()
+def hunted(world: Path, engine: str, store: str) -> list[tuple[str, int]]:
+    options = f"--on events.ndjson --dataset json --format ndjson --engine {engine} --store {store}".split()
     command = [sys.executable, "-m", "siem", "hunt", "rules", "--content", "content", *options]
     done = subprocess.run(command, cwd=world, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -68,4 +68,4 @@ def test_the_command_finds_what_the_cases_expect(matches: dict[str, list[tuple[s
 
 
 def test_the_engines_agree_on_every_rule_and_every_event(matches: dict[str, list[tuple[str, int]]]) -> None:
-    assert matches["python"] == matches["duckdb"]
+    assert matches["python"] == matches["duckdb"] == matches["opensearch"]

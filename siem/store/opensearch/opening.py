@@ -9,6 +9,7 @@ from siem.errors import ConfigError
 from siem.schema import DatasetFields
 from siem.store.opensearch.clients import check_product, connect, names_of
 from siem.store.opensearch.connection import Connection
+from siem.store.opensearch.engine import Engine
 from siem.store.opensearch.names import Names, States
 from siem.store.opensearch.preparing import prepare, settled
 from siem.store.opensearch.store import OpenSearchStore
@@ -44,6 +45,17 @@ def existing_store(settings: Settings, fields: Mapping[str, DatasetFields]) -> O
             " another"
         )
     return _opened(connection, names, fields)
+
+
+def engine(settings: Settings) -> Engine:
+    """A node of the cluster that the settings name, to evaluate rules; nothing has to be prepared.
+
+    Raises:
+        ConfigError, Unavailable: as `prepared_store`.
+    """
+    connection = connect(settings)
+    check_product(connection)
+    return Engine(connection, names_of(settings))
 
 
 def _opened(connection: Connection, names: Names, fields: Mapping[str, DatasetFields]) -> OpenSearchStore:
