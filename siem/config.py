@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     content: Path | None = None
     limits: Limits = Limits()
     batching: Batching = Batching()
+    retention: dict[str, PositiveInt] = Field(
+        default={}, description="days that events are kept, by dataset; `default` for those that are not named"
+    )
     opensearch: OpenSearch = OpenSearch()
 
     @field_validator("content", mode="before")

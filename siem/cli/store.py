@@ -1,4 +1,4 @@
-"""`siem store`: makes it, and says what is stored."""
+"""`siem store`: makes it, says what is stored, and drops what is old."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from siem.cli import options
 from siem.cli.output import tell, write
 from siem.errors import ConfigError
+from siem.run.retention import DEFAULT, retain
 from siem.store import existing_store
 from siem.store.preparation import preparation
 
@@ -20,6 +21,7 @@ COLUMNS = ("dataset", "objects", "records", "events", "rejects", "skipped", "dup
 
 
 PREPARED = ("step", "thing", "name", "why")
+DROPPED = ("dataset", "period", "events", "bytes")
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 
@@ -47,3 +49,20 @@ def stats(
     """Counts per dataset. Always: records = events + duplicates + rejects + skipped."""
     with closing(existing_store(options.settings(store, content))) as kept:
         write([asdict(row) for row in kept.stats()], COLUMNS, form, lambda rows: {"datasets": rows})
+
+
+@app.command(name="retain")
+def retain_(
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    dry_run: DryRunOption = False,
+    form: options.FormatOption = None,
+) -> None:
+    """Drop periods that are older than the setting `retention` keeps, whole. A row per period; safe to repeat."""
+    settings = options.settings(store, content)
+    fields = options.registry(settings.content).fields
+    with closing(existing_store(settings, fields)) as kept:
+        dropped = retain(kept, settings.retention, fields, options.now(), dry_run)
+    write([asdict(period) for period in dropped], DROPPED, form)
+    if not settings.retention:
+        tell(f"retention: nothing is set, so everything is kept; SIEM_RETENTION='{{\"{DEFAULT}\": 365}}' keeps a year")

@@ -19,7 +19,7 @@ from siem.schema import Dialect, Question, SourceObject
 
 
 class State(StrEnum):
-    """What became of an object. Only COMMITTED and DAMAGED objects have events."""
+    """What became of an object. Only COMMITTED and DAMAGED objects have events; EXPIRED ones had."""
 
     COMMITTED = "committed"
     UNRECOGNISED = "unrecognised"
@@ -211,7 +211,8 @@ class Progress:
 class DatasetStats:
     """Sums over a dataset's objects (None: over the objects without one).
 
-    records = events + duplicates + rejects + skipped, where `events` is what is stored. bytes: of what is stored.
+    records = events + duplicates + rejects + skipped, where `events` is what is stored, or was until retention dropped
+    it. bytes: of what is stored.
     """
 
     dataset: str | None
@@ -224,6 +225,16 @@ class DatasetStats:
     bytes: int
     first: datetime | None
     last: datetime | None
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A period of a dataset that retention drops: `2026.11.01` or `2026.11`, with what was stored of it."""
+
+    dataset: str
+    period: str
+    events: int
+    bytes: int
 
 
 class Writing(Protocol):
@@ -339,6 +350,18 @@ class Store(Protocol):
 
     def stats(self) -> list[DatasetStats]:
         """Sums per dataset, by its name; objects without a dataset first."""
+        ...
+
+    def retain(self, limits: Mapping[str, datetime], dry_run: bool = False) -> list[Dropped]:
+        """Drop the events of whole periods that end at or before their dataset's limit; what is dropped, in order of
+        dataset and period. Datasets without a limit keep everything. With `dry_run` nothing is changed.
+
+        An object of which nothing is left is EXPIRED from then on: its counts stay, its rejects go, it is not pending
+        any more, and it does not come back. Signals and alerts stay. Interrupted anywhere, the next call goes on.
+
+        Raises:
+            Unavailable: the store is away; what was dropped stays dropped.
+        """
         ...
 
     def close(self) -> None: ...

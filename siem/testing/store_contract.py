@@ -35,10 +35,11 @@ from siem.testing.deliveries import (
     waiting,
 )
 from siem.testing.judging_contract import JudgingContract
+from siem.testing.retention_contract import RetentionContract
 from siem.testing.searching_contract import SearchingContract
 
 
-class StoreContract(JudgingContract, SearchingContract):
+class StoreContract(JudgingContract, SearchingContract, RetentionContract):
     """Subclass it; see the module."""
 
     # Commits

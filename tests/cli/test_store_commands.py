@@ -59,3 +59,34 @@ def test_settings_are_shown_without_secrets(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_not_shown() -> None:
     done = siem("config", "show", "--store", "https://u:hunter2/x@one.example")
     assert lines(done)[0] == {"setting": "store", "value": "***"}
+
+
+def test_what_is_older_than_its_dataset_is_kept_is_dropped(tmp_path: Path) -> None:
+    line = "2 123456789012 eni-1 192.0.2.1 192.0.2.2 443 49152 6 1 40 {0} {0} ACCEPT OK\n"
+    header = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action"
+    log = tmp_path / "logs" / "AWSLogs" / "123456789012" / "vpcflowlogs" / "flow.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(f"{header} log-status\n{line.format(1577836800)}{line.format(1577923200)}")  # 2020-01-01, 2020-01-02
+    place = ("--store", tmp_path / "store")
+    siem("ingest", tmp_path / "logs", *place)
+    kept = siem("store", "retain", *place, cwd=tmp_path)
+    assert (lines(kept), b"nothing is set" in kept.stderr) == ([], True)
+    (tmp_path / "siem.toml").write_text('[retention]\ndefault = 30\n"aws.cloudtrail" = 400\n')
+    planned = lines(siem("store", "retain", "--dry-run", *place, cwd=tmp_path))
+    assert [(row["dataset"], row["period"], row["events"]) for row in planned] == [
+        ("aws.vpcflow", "2020.01.01", 1),
+        ("aws.vpcflow", "2020.01.02", 1),
+    ]
+    assert lines(siem("store", "retain", *place, cwd=tmp_path)) == planned
+    assert lines(siem("store", "retain", *place, cwd=tmp_path)) == []
+    (sums,) = json.loads(siem("store", "stats", "--format", "json", *place).stdout)["datasets"]
+    assert (sums["events"], sums["bytes"]) == (2, 0)
+    siem("ingest", tmp_path / "logs", *place)
+    assert lines(siem("hunt", "detections", *place, cwd=Path(__file__).parents[2])) == []
+
+
+def test_a_retention_of_no_dataset_is_told(tmp_path: Path) -> None:
+    (tmp_path / "siem.toml").write_text('[retention]\n"aws.cloudtrial" = 400\n')
+    siem("store", "init", "--store", tmp_path / "store")
+    told = siem("store", "retain", "--store", tmp_path / "store", cwd=tmp_path, code=3).stderr.decode()
+    assert told.startswith("siem: retention: aws.cloudtrial is no dataset; there are: default, aws.cloudtrail, ")

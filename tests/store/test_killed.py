@@ -117,6 +117,23 @@ def test_killed_at_random_moments(place: Place, undisturbed: list[dict[str, Any]
     assert seen(one) == undisturbed[-1]
 
 
+def test_retention_killed_at_a_step_and_begun_again(place: Place) -> None:
+    one = place.at("retention")
+    at, code = 0, KILLED
+    while code == KILLED:
+        at += 1
+        one.empty()
+        code = ended(workload.retention, one, at)
+        assert ended(workload.retention, one) == 0
+        state = seen(one)
+        assert {row.key: row.state.value for row in state["ledger"].values()} == {"old": "expired", "both": "committed"}
+        assert [hit.event_id for hit in state["events"]] == ["b2", "b3"]
+        assert (state["rejects"], len(state["pending"])) == ([], 1)
+        assert sum(sums.events for sums in state["stats"]) == 5
+    assert code == 0
+    assert at > 5
+
+
 def test_two_processes_at_once_do_the_same_as_one_after_the_other(place: Place) -> None:
     shares = [range(45), range(15, 60)]
     for part in shares:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from siem.run.reading import read
 from siem.schema import LEAVES, OVERSIZE, SEQ, DatasetFields, SourceObject, additions, decoded, stripped
 from siem.schema.leaves import LONGEST
 from siem.store.opensearch.documents import BulkLines
-from siem.store.opensearch.names import Names, Period
+from siem.store.opensearch.names import Names, Period, begun
 from siem.testing.batches import DocumentBatch
 from siem.testing.golden import cases, raw_object
 
@@ -173,6 +174,19 @@ class TestPlaces:
         assert self.written("2026-10-23T11:59:59Z", kept) == "events-x.y-other"
         assert self.written("0001-01-01T00:00:00Z", kept) == "events-x.y-other"
 
+    def test_a_period_that_was_dropped_does_not_come_back(self) -> None:
+        dropped = Names().without({"x.y": datetime(2026, 11, 1, tzinfo=UTC)})
+        assert self.written("2026-11-01T00:00:00Z", dropped) == "events-x.y-2026.11"
+        assert self.written("2026-10-31T23:59:59.999999Z", dropped) == "events-x.y-other"
+        assert dropped.of("z", datetime(2026, 10, 1, tzinfo=UTC), NOW) == "events-z-2026.10"
+
+    @pytest.mark.parametrize("name", ["other", "2026", "2026.13", "2026.2.3", "2026.11.01-x", "2026.11.31", ""])
+    def test_what_is_no_period(self, name: str) -> None:
+        assert begun(name) is None
+
+    def test_periods(self) -> None:
+        assert begun("2026.11") == begun("2026.11.01") == datetime(2026, 11, 1, tzinfo=UTC)
+
 
 words = st.sampled_from(["a", 'q"\\', "é\u2028", "x" * (LONGEST + 1), "-"]) | st.text(
     st.characters(exclude_categories=["Cs", "Cc"]), max_size=5
@@ -206,8 +220,10 @@ class TestColumns:
     def test_are_written_as_specified(self, batch: ColumnBatch, unique_ids: bool, few: int) -> None:
         fields = DatasetFields("x.y", nested=False)
         with patch.object(columns, "FEW", few):
-            segment = BulkLines(fields, NAMES, unique_ids, NOW).segment(batch, 5)
+            lines = BulkLines(fields, NAMES, unique_ids, NOW)
+            segment = lines.segment(batch, 5)
             assert_as_specified(batch, segment, fields, unique_ids, 5)
+            assert lines.counts(batch) == Counter([action["create"]["_index"] for action, _ in pairs(segment)])
 
     def test_come_in_pieces_of_whole_events(self, registry: Registry) -> None:
         header = (

@@ -133,6 +133,19 @@ def commits(store: Store) -> Iterator[None]:
     yield
 
 
+def retention(place: Place, die_at: int = 0) -> None:
+    """An object that is old and one that is so in part; then what is old is dropped."""
+    store = place.opened(die_at)
+    old, both = delivery("old"), delivery("both")
+    put(
+        store,
+        (old, Parsed(TRAIL, trail(old, "o1", "o2", start=START - timedelta(days=90)), [reject(2)])),
+        (both, Parsed(TRAIL, trail(both, "b1", "b2", "b3", start=MIDNIGHT - timedelta(days=1, seconds=1)))),
+    )
+    store.retain({TRAIL: START})
+    store.close()
+
+
 def state(store: Store) -> dict[str, Any]:
     """Everything that a reader can see."""
     return {

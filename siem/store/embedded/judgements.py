@@ -81,8 +81,10 @@ def alerts(connection: sqlite3.Connection, merged: bool) -> list[Alert]:
 
 
 def _taken_back(connection: sqlite3.Connection, what: Again) -> Groups:
-    """Remove the signals that a rule had where it judged again; those of objects that came meanwhile stay."""
+    """Remove the signals that a rule had where it judged again; those of objects that came meanwhile stay, and those of
+    events that were dropped."""
     where = f"rule_id = ? AND dataset IN {THESE}"
+    where += " AND timestamp >= ifnull((SELECT before FROM dropped WHERE dataset = signals.dataset), timestamp)"
     if what.since is not None:
         where += f" AND timestamp >= {micros(what.since)}"
     if what.until is not None:

@@ -13,7 +13,7 @@ from siem.errors import ConfigError
 APPLICATION = 0x48494E4F
 """`PRAGMA application_id`: tells our file from any other SQLite file."""
 
-VERSION = 3
+VERSION = 4
 """`PRAGMA user_version`: raise it with every change of the tables."""
 
 TABLES = """
@@ -66,6 +66,9 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_by_group ON alerts (rule_id, grouping);
 CREATE TABLE marks (
     rule_id TEXT NOT NULL, dataset TEXT NOT NULL, turn INTEGER NOT NULL, PRIMARY KEY (rule_id, dataset)
+) WITHOUT ROWID;
+CREATE TABLE dropped (
+    dataset TEXT PRIMARY KEY, before INTEGER NOT NULL  -- retention has dropped what lies before that time
 ) WITHOUT ROWID;
 CREATE TABLE owed (rule_id TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (rule_id, object)) WITHOUT ROWID;
 """

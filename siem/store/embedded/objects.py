@@ -161,7 +161,8 @@ def names(connection: sqlite3.Connection) -> set[str]:
 
 def pending(connection: sqlite3.Connection, dataset: str, after: int, most: int | None) -> list[Pending]:
     found = connection.execute(
-        "SELECT object, turn FROM objects WHERE dataset = ? AND turn > ? AND events > duplicates ORDER BY turn LIMIT ?",
+        "SELECT object, turn FROM objects WHERE dataset = ? AND turn > ? AND events > duplicates"
+        f" AND state <> '{State.EXPIRED}' ORDER BY turn LIMIT ?",
         (dataset, after, -1 if most is None else most),
     )
     return [Pending(object_, turn) for object_, turn in found]

@@ -17,6 +17,7 @@ from siem.schema import Dialect, Query, Question
 from siem.store.contract import (
     Alert,
     DatasetStats,
+    Dropped,
     Hit,
     Judged,
     LedgerRow,
@@ -33,6 +34,7 @@ from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make,
 from siem.store.embedded.ledger import Ledger, immediate
 from siem.store.embedded.objects import last_turns, names, pending, readable, rows, stats
 from siem.store.embedded.replaying import Replay, replay
+from siem.store.embedded.retention import old, retain
 from siem.store.embedded.searching import Asked, Searching
 from siem.store.embedded.trouble import told
 from siem.store.embedded.writing import EmbeddedWriting
@@ -164,6 +166,14 @@ class EmbeddedStore:
     def stats(self) -> list[DatasetStats]:
         with self._reading() as connection:
             return list(stats(connection))
+
+    def retain(self, limits: Mapping[str, datetime], dry_run: bool = False) -> list[Dropped]:
+        with self._reading() as connection:
+            if dry_run:
+                return old(connection, limits)
+        self._sweep()
+        with self._reading() as connection:
+            return retain(self.folder, connection, limits, self._step)
 
     def close(self) -> None:
         self._connection.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64encode
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ def connect(settings: Settings) -> Connection:
 def names_of(settings: Settings) -> Names:
     """Names of the indices as the settings have them; `preparing.settled` adds what the cluster was prepared with."""
     options = settings.opensearch
-    return Names(options.prefix or "", {dataset: Period(period) for dataset, period in options.periods.items()})
+    periods = {dataset: Period(period) for dataset, period in options.periods.items()}
+    kept = max(Names.kept, *map(timedelta, settings.retention.values()), timedelta())
+    return Names(options.prefix or "", periods, kept)
 
 
 def identity(where: Address, options: Options) -> dict[str, Any]:

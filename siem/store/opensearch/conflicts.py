@@ -55,12 +55,14 @@ class Held:
 
 
 class Conflicts:
-    """Of one commit. duplicates: of each object, events that another has, or that it had before."""
+    """Of one commit. duplicates: of each object, events that another has, or that it had before. left_out: of them, by
+    object and index."""
 
     def __init__(self, connection: Connection, log: Log, writer: Writer, mine: Collection[str]) -> None:
         self._connection, self._log, self._writer, self._mine = connection, log, writer, mine
         self._holding: set[str] = set()
         self.duplicates: Counter[str] = Counter()
+        self.left_out: Counter[tuple[str, str]] = Counter()
 
     def settle(self, items: Sequence[Item]) -> list[Item]:
         """Those that are duplicates; what nobody has is taken.
@@ -78,6 +80,7 @@ class Conflicts:
             else:
                 raise Contended
         self.duplicates.update([item.object for item in found])
+        self.left_out.update([(item.object, item.index) for item in found])
         return found
 
     def _settled(self, items: Sequence[Item], duplicates: list[Item]) -> list[Item]:

@@ -6,6 +6,7 @@ brace. That function is the specification; here the same is written in a third o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, repeat
@@ -41,6 +42,10 @@ class BulkLines:
         self._fields = fields
         self._places = Places(fields.dataset, names, unique_ids, now)
         self._leaves = RecordLeaves(fields) if fields.nested else None
+
+    def counts(self, batch: Batch) -> Counter[str]:
+        """How many of the events are written to which index."""
+        return self._places.counts(batch)
 
     def segments(self, batch: Batch, first: int) -> Iterator[bytes]:
         """Action and document of each event in turn, a line each, in the order of `batch.ndjson()`; in pieces of a few

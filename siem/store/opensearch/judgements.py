@@ -232,15 +232,20 @@ class Judgements:
         return {id_: kept.read_signal(doc["_source"]) for id_, doc in zip(ids, found, strict=True) if doc is not None}
 
     def _again(self, what: Again) -> Iterator[tuple[str, Signal]]:
-        """Signals that a rule had where it judged again; those of objects that came meanwhile stay."""
-        limits = {"gte": what.since, "lt": what.until}
-        span = {name: micros(limit) for name, limit in limits.items() if limit is not None}
-        filters: list[dict[str, Any]] = [
-            {"term": {"rule_id": what.rule_id}},
-            {"terms": {"dataset": list(what.datasets)}},
-            *([{"range": {"micros": span}}] if span else []),
-        ]
-        found = list(self._signals({"bool": {"filter": filters}}))
+        """Signals that a rule had where it judged again; those of objects that came meanwhile stay, and those of events
+        that were dropped."""
+        dropped = self._log.pointer().dropped
+        found: list[tuple[str, Signal]] = []
+        for dataset in what.datasets:
+            begins = [time for time in (what.since, dropped.get(dataset)) if time is not None]
+            limits = {"gte": max(begins, default=None), "lt": what.until}
+            span = {name: micros(limit) for name, limit in limits.items() if limit is not None}
+            filters: list[dict[str, Any]] = [
+                {"term": {"rule_id": what.rule_id}},
+                {"term": {"dataset": dataset}},
+                *([{"range": {"micros": span}}] if span else []),
+            ]
+            found += self._signals({"bool": {"filter": filters}})
         rows = self._log.rows(sorted({signal.object for _, signal in found}))
         early = {id_ for id_, row in rows.items() if row.turn <= what.turn}
         return iter([(id_, signal) for id_, signal in found if signal.object in early])

@@ -7,6 +7,7 @@ Entries (`kind`):
     commit    rows of objects that the writer `token` has claimed; void where an earlier entry took one of the claims
     release   claims of a writer (`token`) that is gone; given to the writer `to`, or to nobody
     replay    a row whose rejects were parsed again, on condition that no other replay was faster
+    expire    a dataset's events before a time (`before`, in microseconds) are dropped, and with them what they were of
 """
 
 from __future__ import annotations
@@ -14,18 +15,25 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import orjson
 
+from siem.store.entries import WITH_EVENTS
 from siem.store.opensearch import rows
 from siem.store.opensearch.connection import Connection
 from siem.store.opensearch.names import Names, States
 from siem.store.opensearch.operations import Operation, conflicts
 from siem.store.opensearch.rows import WRITING, Row
-from siem.store.opensearch.scanning import document, documents
+from siem.store.opensearch.scanning import document, documents, forgotten, scan
+from siem.store.times import from_micros, micros
 
 Entry = Mapping[str, Any]
+
+TOGETHER = 1_000
+"""Rows that expire at a time."""
 
 APPLIED = "log"
 """Document of the state index: up to which entry the ledger has followed the log."""
@@ -33,10 +41,14 @@ APPLIED = "log"
 
 @dataclass(frozen=True)
 class Pointer:
-    """Up to which entry the ledger has followed, and with it each dataset's last turn that has events."""
+    """Up to which entry the ledger has followed, and with it each dataset's last turn that has events.
+
+    dropped: by dataset, before which time retention has dropped everything.
+    """
 
     applied: int = 0
     last: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, datetime] = field(default_factory=dict)
     version: tuple[int, int] | None = None
 
     @classmethod
@@ -45,12 +57,22 @@ class Pointer:
         if found is None:
             return cls()
         source = found["_source"]
-        return cls(source["applied"], source["last"], (found["_seq_no"], found["_primary_term"]))
+        dropped = {dataset: from_micros(before) for dataset, before in source.get("dropped", {}).items()}
+        return cls(source["applied"], source["last"], dropped, (found["_seq_no"], found["_primary_term"]))
 
-    def moved(self, number: int, changed: Iterable[Row]) -> Pointer:
+    def document(self) -> dict[str, Any]:
+        dropped = {dataset: micros(before) for dataset, before in self.dropped.items()}
+        return {"kind": "log", "applied": self.applied, "last": self.last, "dropped": dropped}
+
+    def after(self, number: int, entry: Entry, changed: Iterable[Row]) -> Pointer:
+        """Once entry `number` was applied, which changed these rows."""
         turns = {row.row.dataset: row.turn for row in sorted(changed, key=lambda row: row.turn) if row.row and row.turn}
         last = {dataset: max(turn, self.last.get(dataset, 0)) for dataset, turn in turns.items() if dataset}
-        return replace(self, applied=number, last={**self.last, **last})
+        dropped = dict(self.dropped)
+        if entry and entry["kind"] == "expire":
+            dataset, before = entry["dataset"], from_micros(entry["before"])
+            dropped[dataset] = max(before, self.dropped.get(dataset, before))
+        return replace(self, applied=number, last={**self.last, **last}, dropped=dropped)
 
 
 class Log:
@@ -71,7 +93,9 @@ class Log:
                 number = pointer.applied
                 continue
             number += 1
-            self._point(pointer.moved(number, self._applied_to(number, written.get("entry", {}))), written)
+            entry = written.get("entry", {})
+            changed = self._applied_to(number, entry, pointer.dropped)
+            self._point(pointer.after(number, entry, changed), written)
         self._applied = number
         return number
 
@@ -124,25 +148,49 @@ class Log:
 
     def _point(self, to: Pointer, written: Entry) -> None:
         """Say that the ledger has followed, and drop the entry's content: rows are large, and in the ledger now."""
-        content = {"kind": "log", "applied": to.applied, "last": to.last}
-        operation = Operation(self._state, APPLIED, content, to.version, absent=to.version is None)
+        operation = Operation(self._state, APPLIED, to.document(), to.version, absent=to.version is None)
         if not conflicts(self._connection, [operation]):
             rest = {name: value for name, value in written.items() if name != "entry"}
             conflicts(self._connection, [Operation(self._log, _id(to.applied), rest)])
 
-    def _applied_to(self, number: int, entry: Entry) -> list[Row]:
-        """Change the ledger as the entry says; the rows that it changed. May be repeated, also by several at once."""
+    def _applied_to(self, number: int, entry: Entry, dropped: Mapping[str, datetime]) -> list[Row]:
+        """Change the ledger as the entry says; the rows that it changed, but for those that expired. May be repeated,
+        also by several at once. dropped: by the entries before this one."""
         if not entry:
+            return []
+        if entry["kind"] == "expire":
+            self._expire(number, entry["dataset"], from_micros(entry["before"]))
             return []
         objects = [row["object"] for row in entry["rows"]]
         standing = self.rows(objects)
-        while changes := _changes(number, entry, standing):
+        while changes := _changes(number, entry, standing, dropped):
             self.put(changes)
             standing = self.rows(objects)
         changed = [row for row in standing.values() if row.applied == number]
         if entry["kind"] == "replay" and changed:
             conflicts(self._connection, self._replayed(entry))
         return changed
+
+    def _expire(self, number: int, dataset: str, before: datetime) -> None:
+        """Rows of which nothing is left any more, and their rejects: records of the same age."""
+        query = {
+            "bool": {
+                "filter": [
+                    {"term": {"dataset": dataset}},
+                    {"terms": {"state": sorted(WITH_EVENTS)}},
+                    {"range": {"micros.first": {"lt": micros(before)}}},
+                ]
+            }
+        }
+        again = True
+        while again:
+            found = scan(self._connection, self._ledger, query, page=TOGETHER)
+            again = False
+            while part := [row for hit in islice(found, TOGETHER) if (row := rows.of(hit, hit["_id"]))]:
+                left = [row.expired(before, number) for row in part if row.applied < number]
+                gone = [row for row in left if row.applied == number]
+                forgotten(self._connection, self._rejects, [row.object for row in gone if row.row and row.row.rejects])
+                again = bool(self.put(gone)) or again
 
     def _replayed(self, entry: Entry) -> list[Operation]:
         """What a replay changes beside the row. Events and rejects are whole in the entry."""
@@ -156,11 +204,12 @@ def _id(number: int) -> str:
     return f"{number:012d}"
 
 
-def _changes(number: int, entry: Entry, standing: Mapping[str, Row]) -> list[Row]:
+def _changes(number: int, entry: Entry, standing: Mapping[str, Row], dropped: Mapping[str, datetime]) -> list[Row]:
     """Rows that the entry has yet to change."""
     match entry["kind"]:
         case "commit":
-            return _commit(number, entry, standing)
+            made = _commit(number, entry, standing)
+            return [row.expired(dropped.get(row.row.dataset or "") if row.row else None, number) for row in made]
         case "release":
             return [
                 rows.released(row, entry["to"], number)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from siem.store.opensearch.names import Names
+from siem.parsing.batch import Batch
+from siem.store.opensearch.names import OTHER, Names
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -46,6 +48,15 @@ class Places(dict[str, tuple[bytes, str]]):
 
     def _index(self, time: datetime) -> bytes:
         return self._names.of(self._dataset, time, self._now).encode()
+
+    def counts(self, batch: Batch) -> Counter[str]:
+        """How many of the events are written to which index."""
+        if not len(batch):
+            return Counter()
+        (first, _), (last, _) = map(self.__getitem__, batch.ends())
+        if first == last and not first.endswith(OTHER.encode()):  # that one has what is too early and what is too late
+            return Counter({first.decode(): len(batch)})
+        return Counter([self[time][0].decode() for time in batch.documents().column("@timestamp")])
 
 
 def microseconds(text: str) -> int:

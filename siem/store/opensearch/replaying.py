@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -75,7 +76,8 @@ def _written(place: Place, log: Log, writer: Writer, what: Replay, unique_ids: b
     log.put([Row(claim, WRITING, token=writer.token)])
     fields = place.fields.get(what.parsed.dataset) or DatasetFields(what.parsed.dataset)
     first = FIRST + (min(stored.reject.ordinal for stored in what.stored) << 20)
-    lines = BulkLines(fields, place.names, unique_ids, now).segment(what.parsed.batch, first).split(b"\n")
+    names = place.names.without(log.pointer().dropped)
+    lines = BulkLines(fields, names, unique_ids, now).segment(what.parsed.batch, first).split(b"\n")
     own, claimed = (b'"siem.object":"%b"' % name.encode() for name in (what.object, claim))
     hidden = [line.replace(own, claimed, 1) if at % 2 else line for at, line in enumerate(lines)]
     duplicates = _duplicates(place, Conflicts(place.connection, log, writer, [claim]), hidden)
@@ -104,7 +106,9 @@ def _entry(place: Place, what: Replay, row: Row, written: Written) -> Mapping[st
         "skipped": parsed.skipped,
         "duplicates": parsed.events - stored,
     }
-    moved = replace(row, row=rows.moved(row.row, counts, *ends(parsed.batch)))
+    periods = Counter(row.periods)
+    periods.update([place.names.period_of(parsed.dataset, index) for index, _, _ in written.lines])
+    moved = replace(row, row=rows.moved(row.row, counts, *ends(parsed.batch)), periods=dict(periods))
     kept = [
         rejects.kept(place.names, what.object, parsed.dataset, what.parser_version, reject) for reject in parsed.rejects
     ]

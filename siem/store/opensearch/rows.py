@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from siem.parsing.batch import text_of
 from siem.store.contract import LedgerRow, State
-from siem.store.entries import LASTING
+from siem.store.entries import LASTING, WITH_EVENTS
+from siem.store.opensearch.names import begun
 from siem.store.times import from_micros_or_none, micros_or_none
 
 ENTRY = 1_000_000
@@ -28,7 +29,8 @@ class Row:
     row: what it came to; while it is claimed what it had come to before, if anything. token: of the claim.
     leftovers: an earlier claim may have written events. applied: the last entry of the log that changed the row.
     turn: 0 without events. position: place in the ledger. replays: how many there were.
-    unique_ids: see `Writing.add`. version: (`_seq_no`, `_primary_term`).
+    unique_ids: see `Writing.add`. periods: how many of its events are stored in which index of the dataset, by what the
+    index's name ends with. version: (`_seq_no`, `_primary_term`).
     """
 
     object: str
@@ -41,6 +43,7 @@ class Row:
     position: int = 0
     replays: int = 0
     unique_ids: bool = False
+    periods: Mapping[str, int] = field(default_factory=dict)
     version: tuple[int, int] | None = None
 
     @property
@@ -51,6 +54,17 @@ class Row:
     def holds(self) -> bool:
         """Its events are stored for good."""
         return self.row is not None and self.row.state in LASTING
+
+    def left(self, before: datetime | None) -> int:
+        """Events that are stored, once all periods before that time were dropped."""
+        return sum([count for period, count in self.periods.items() if not is_dropped(period, before)])
+
+    def expired(self, before: datetime | None, number: int) -> Row:
+        """The row as entry `number` leaves it where nothing is left of what was stored."""
+        if self.row is None or self.row.state not in WITH_EVENTS or not self.periods or self.left(before):
+            return self
+        row = replace(self.row, state=State.EXPIRED)
+        return replace(self, row=row, state=row.state.value, turn=0, applied=number, replays=self.replays + 1)
 
     def document(self) -> dict[str, Any]:
         own = {
@@ -82,6 +96,7 @@ def of(found: Mapping[str, Any] | None, object_: str) -> Row | None:
         source["position"],
         source["replays"],
         source.get("unique_ids", False),
+        source.get("periods", {}),
         (found["_seq_no"], found["_primary_term"]),
     )
 
@@ -97,6 +112,7 @@ def committed(new: Mapping[str, Any], before: Row, number: int, place: int) -> R
         turn=turn if row.events > row.duplicates else 0,
         position=turn,
         unique_ids=new["unique_ids"],
+        periods=new["periods"],
         version=before.version,
     )
 
@@ -104,6 +120,12 @@ def committed(new: Mapping[str, Any], before: Row, number: int, place: int) -> R
 def released(row: Row, token: str, number: int) -> Row:
     """A claim that was taken over (by `token`), or given up (no token)."""
     return replace(row, state=WRITING if token else ABANDONED, token=token, leftovers=True, applied=number)
+
+
+def is_dropped(period: str, before: datetime | None) -> bool:
+    """Retention drops whole periods, and `before` is where one begins."""
+    start = begun(period)
+    return before is not None and start is not None and start < before
 
 
 TEXTS = ("bucket", "key", "version", "reason")
@@ -123,6 +145,7 @@ def written(whole: Row) -> dict[str, Any]:
         "sha256": row.sha256,
         "row_state": row.state.value,
         "unique_ids": whole.unique_ids,
+        "periods": whole.periods,
         "dataset": row.dataset,
         **{name: shown(text) for name, text in texts.items()},
         "octets": {name: octets(text).hex() for name, text in texts.items() if text != shown(text)},

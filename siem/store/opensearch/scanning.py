@@ -59,6 +59,21 @@ def first(connection: Connection, index: str, query: Dsl, sort: Sequence[Dsl], m
     return [] if answer.status == 404 else list(answer.body["hits"]["hits"])
 
 
+def forgotten(connection: Connection, index: str, objects: Sequence[str]) -> None:
+    """Remove every document that is of one of these objects (`object`)."""
+    if not objects:
+        return
+    refresh(connection, index)
+    connection.ask(
+        "POST",
+        f"/{index}/_delete_by_query",
+        {"query": {"terms": {"object": list(objects)}}},
+        conflicts="proceed",
+        ignore_unavailable="true",
+        allow_no_indices="true",
+    )
+
+
 def document(answer: Answer) -> dict[str, Any] | None:
     """Of a GET by id: `_source`, `_seq_no`, `_primary_term`; None where there is none."""
     return answer.body if answer.status == 200 and answer.body.get("found") else None

@@ -12,6 +12,7 @@ from siem.schema import Clause, DatasetFields, Dialect, Question
 from siem.store.contract import (
     Alert,
     DatasetStats,
+    Dropped,
     Hit,
     Judged,
     LedgerRow,
@@ -29,6 +30,7 @@ from siem.store.opensearch.judgements import Judgements
 from siem.store.opensearch.log import Log
 from siem.store.opensearch.names import Names
 from siem.store.opensearch.replaying import Replay, replay
+from siem.store.opensearch.retention import retain
 from siem.store.opensearch.searching import Asked, hits
 from siem.store.opensearch.writing import OpenSearchWriting, Place
 
@@ -129,7 +131,8 @@ class OpenSearchStore:
         visible = counted(self._connection, self._names, objects, dataset)
         for id_, row in self._log.rows(objects).items():
             stored = row.row.events - row.row.duplicates if row.row and row.row.dataset == dataset else 0
-            if visible[id_] < stored:
+            if visible[id_] < stored and visible[id_] < (left := row.left(self._log.pointer().dropped.get(dataset))):
+                stored = left
                 said = f"{stored - visible[id_]:,} of {stored:,} events of {row.row.key if row.row else id_}"
                 return ContentError(f"{said} cannot be found in {self._names.events(dataset)}: was an index removed?")
         return None
@@ -145,6 +148,9 @@ class OpenSearchStore:
 
     def stats(self) -> list[DatasetStats]:
         return ledger.stats(self._connection, self._names, self._log)
+
+    def retain(self, limits: Mapping[str, datetime], dry_run: bool = False) -> list[Dropped]:
+        return retain(self._place, self._log, limits, dry_run)
 
     def close(self) -> None:
         self._connection.close()

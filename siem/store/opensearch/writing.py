@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,7 +50,9 @@ class OpenSearchWriting:
         self._bulk = Bulk(place.connection)
         self._entries: dict[str, Entry] = {}
         self._lines: dict[tuple[str, bool], BulkLines] = {}
+        self._indices: dict[str, Counter[str]] = {}
         self._spool, self._rejects = Spool(), Spool()
+        self._names = place.names
 
     def add(self, delivery: Delivery, parsed: Parsed, parser_version: str, unique_ids: bool) -> None:
         id_ = delivery.source.id
@@ -58,8 +61,10 @@ class OpenSearchWriting:
             return  # whole already: the same object came twice
         entry.dataset, entry.unique_ids = parsed.dataset, unique_ids
         if parsed.batch is not None and parsed.events:
-            for lines in self._of(parsed.dataset, unique_ids).segments(parsed.batch, entry.events):
+            written = self._of(parsed.dataset, unique_ids)
+            for lines in written.segments(parsed.batch, entry.events):
                 self._spool.put(id_, lines)
+            self._indices.setdefault(id_, Counter()).update(written.counts(parsed.batch))
         entry.add(parsed, *ends(parsed.batch))
         names = self._place.names
         for reject in parsed.rejects:
@@ -92,7 +97,9 @@ class OpenSearchWriting:
         key = dataset, unique_ids
         if key not in self._lines:
             fields = self._place.fields.get(dataset) or DatasetFields(dataset)
-            self._lines[key] = BulkLines(fields, self._place.names, unique_ids, self._now)
+            if not self._lines:
+                self._names = self._place.names.without(self._log.pointer().dropped)
+            self._lines[key] = BulkLines(fields, self._names, unique_ids, self._now)
         return self._lines[key]
 
     def _attempt(self, finished: Mapping[str, Entry]) -> list[LedgerRow]:
@@ -109,19 +116,17 @@ class OpenSearchWriting:
             released(self._log, self._writer.token, work.mine.keys())
             raise
         if made:
-            new = [Row(row.object, "", row, unique_ids=finished[row.object].unique_ids) for row in made]
-            entry = {"kind": "commit", "token": self._writer.token, "rows": [rows.written(row) for row in new]}
+            entry = {"kind": "commit", "token": self._writer.token, "rows": [rows.written(row) for row in made]}
             number = self._log.append(entry)
             self._place.step("entered")
             after = self._log.rows(list(work.mine))
             if any(row.position // rows.ENTRY != number for row in after.values()):
                 raise Contended  # a claim was taken over: the entry is void
         self._place.step("committed")
-        committed = {row.object: row for row in made}
-        standing = {id_: row.row for id_, row in work.standing.items()}
-        return [row for id_ in finished if (row := committed.get(id_) or standing[id_]) is not None]
+        whole = {**work.standing, **{row.object: row for row in made}}
+        return [row for id_ in finished if (row := whole[id_].row) is not None]
 
-    def _written(self, work: Claimed, mine: Mapping[str, Entry]) -> list[LedgerRow]:
+    def _written(self, work: Claimed, mine: Mapping[str, Entry]) -> list[Row]:
         """Write what the claimed objects hold; the rows that they shall have."""
         if leftovers := [id_ for id_, row in work.mine.items() if row.leftovers]:
             swept(self._place.connection, self._place.names, self._writer, leftovers)
@@ -142,10 +147,23 @@ class OpenSearchWriting:
                 if outcome.status != CONFLICT:
                     refused.setdefault(item.object, []).append((item, outcome))
         self._keep_rejects(holding, [self._kept(mine, *each) for items in refused.values() for each in items])
+        left_out = settling.left_out + Counter([(id_, item.index) for id_ in refused for item, _ in refused[id_]])
         return [
-            _without(entry, len(refused.get(id_, ()))).row(settling.duplicates[id_], self._now)
+            Row(
+                id_,
+                "",
+                _without(entry, len(refused.get(id_, ()))).row(settling.duplicates[id_], self._now),
+                unique_ids=entry.unique_ids,
+                periods=self._periods(id_, entry, left_out) if id_ in holding else {},
+            )
             for id_, entry in mine.items()
         ]
+
+    def _periods(self, id_: str, entry: Entry, left_out: Mapping[tuple[str, str], int]) -> dict[str, int]:
+        """How many events of an object are stored in which period."""
+        indices, dataset = self._indices.get(id_, Counter()), entry.dataset or ""
+        stored = {index: count - left_out.get((id_, index), 0) for index, count in indices.items()}
+        return {self._place.names.period_of(dataset, index): count for index, count in stored.items() if count}
 
     def _keep_rejects(self, holding: Collection[str], more: Iterable[Operation]) -> None:
         """Write what was set aside for objects, and what the store itself refused."""
