@@ -112,11 +112,11 @@ class Files:
 
     def matches(self, hunt: Hunt, places: Iterable[str]) -> Iterator[Match]:
         for place in places:
-            for source, opener in objects(place, self.settings.limits, pipes=True):
+            for source, opener in objects(place, self.settings.limits, at_hand=True):
                 try:
                     with opener() as content:
                         if self.dataset == ANY:
-                            yield from self._json(hunt, file_of(place, source), content)
+                            yield from self._json(hunt, source.key, content)
                         else:
                             yield from self._logs(hunt, source, content)
                 except (Gone, Denied) as error:
@@ -164,11 +164,6 @@ class Files:
     def _fail(self, error: ContentError) -> None:
         self.failed.append(error)
         tell(str(error))
-
-
-def file_of(place: str, source: SourceObject) -> str:
-    """The file of an object of a place, as the place is given."""
-    return f"{place.rstrip('/')}/{source.key}" if Path(place).is_dir() else source.key
 
 
 def stored(

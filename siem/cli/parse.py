@@ -22,7 +22,7 @@ from siem.store.contract import State
 
 
 def parse(
-    files: Annotated[list[str], typer.Argument(help="Log files, compressed or not.")],
+    files: Annotated[list[str], typer.Argument(help="Log files, compressed or not, and folders of them.")],
     dataset: options.DatasetOption = None,
     key: Annotated[str | None, typer.Option("--key", help="The S3 key of the one file; else its path serves.")] = None,
     rejects: Annotated[Path | None, typer.Option("--rejects", help="Write rejected records there, as NDJSON.")] = None,
@@ -42,7 +42,7 @@ def parse(
         refused = stack.enter_context(output(rejects)) if rejects else None
         told = stack.enter_context(output(summary)) if summary else None
         for file in files:
-            for source, opener in objects(file, settings.limits, key, pipes=True):
+            for source, opener in objects(file, settings.limits, key, at_hand=True):
                 try:
                     with opener() as delivered:
                         reading = read(source, delivered, parsers, settings.limits, options.now(), dataset)

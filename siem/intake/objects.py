@@ -40,12 +40,13 @@ class Opener(Protocol):
 
 
 def objects(
-    place: str, limits: Limits, key: str | None = None, without: Path | None = None, pipes: bool = False
+    place: str, limits: Limits, key: str | None = None, without: Path | None = None, at_hand: bool = False
 ) -> Iterator[tuple[SourceObject, Opener]]:
     """The objects of a place, in the order of their keys' bytes (as S3 lists them).
 
     A folder mirrors a bucket of its name: the path below it is the key. A file's key is its path as given, or `key`.
-    without: a resolved folder that is left out. pipes: take them too; their bytes can be had once.
+    without: a resolved folder that is left out. at_hand: they are looked at, not kept. Then a folder is so many files,
+    each with its path as given, and pipes are taken too; their bytes can be had once.
 
     Raises:
         UsageError: the place does not exist.
@@ -57,8 +58,9 @@ def objects(
         raise UsageError("a place is empty; name a file, a folder or s3://BUCKET")
     path = Path(place)
     if path.is_dir():
-        return _of_folder(path.resolve(), limits, without)
-    if pipes and path.is_fifo():
+        found = _of_folder(path.resolve(), limits, without)
+        return _as_given(place, found) if at_hand else found
+    if at_hand and path.is_fifo():
         return iter([(SourceObject("", key or place), Pipe(path, limits))])
     if not path.is_file():
         raise UsageError(f"{place}: {'no regular file or folder' if path.exists() else 'no such file or folder'}")
@@ -143,6 +145,11 @@ def _of_folder(root: Path, limits: Limits, without: Path | None) -> Iterator[tup
         return
     for path in _files(root, root, without):
         yield SourceObject(root.name, path.relative_to(root).as_posix()), File(path, limits)
+
+
+def _as_given(folder: str, found: Iterator[tuple[SourceObject, Opener]]) -> Iterator[tuple[SourceObject, Opener]]:
+    """Files of a folder, called as if each were given by itself."""
+    return ((SourceObject("", f"{folder.rstrip('/')}/{source.key}"), opener) for source, opener in found)
 
 
 def _files(folder: Path, root: Path, without: Path | None) -> Iterator[Path]:

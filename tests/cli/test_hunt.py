@@ -56,6 +56,24 @@ def test_a_span_leaves_out_events_of_files_too(world: Path) -> None:
     assert hunted(world, "--on", "archive", *SPAN) == ["1"]
 
 
+def test_a_folder_inside_of_a_bucket_is_read_as_its_files_are(tmp_path: Path) -> None:
+    """That they are flow logs is said by the folder's own path alone."""
+    folder = tmp_path / "AWSLogs/123456789012/vpcflowlogs/us-east-1"
+    folder.mkdir(parents=True)
+    flow = "2 123456789012 eni-0a1b2c3d 203.0.113.66 192.0.2.7 40000 22 6 1 40 1793496000 1793496060 ACCEPT OK"
+    names = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action"
+    (folder / "flows.log").write_text(f"{names} log-status\n{flow}\n")
+    (tmp_path / "ssh.yml").write_text(RULE.replace("eventName: ConsoleLogin", "destination.port: 22"))
+    objects = set()
+    for place in (folder.parent, f"{folder}/", folder / "flows.log"):
+        (parsed,) = lines(siem("parse", place))
+        (match,) = lines(siem("hunt", tmp_path / "ssh.yml", "--on", place))
+        objects.add(parsed["siem.object"])
+        assert match["event_id"] == parsed["event.id"]
+    assert len(objects) == 1
+    assert b"no parser claims this key" in siem("parse", "us-east-1", cwd=folder.parent).stderr
+
+
 def test_events_without_a_time_are_in_no_span(world: Path) -> None:
     arguments = ("--dataset", "json", "--on", "any/one.ndjson")
     assert hunted(world, *arguments) == [f"any/one.ndjson:{number}" for number in range(1, 5)]

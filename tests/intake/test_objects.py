@@ -50,6 +50,20 @@ def test_where_the_folder_lies_and_how_it_is_named_is_no_part_of_identity(
     assert [source.id for source, _ in objects(str(moved), LIMITS)] == wanted
 
 
+def test_a_folder_that_is_looked_at_is_so_many_files_with_their_paths_as_given(
+    bucket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bucket.parent)
+    below = keys("log-archive")
+    for place, before in (
+        ("log-archive", "log-archive/"),
+        ("log-archive//", "log-archive/"),
+        ("./log-archive", "./log-archive/"),
+    ):
+        found = [source for source, _ in objects(place, LIMITS, at_hand=True)]
+        assert [(source.bucket, source.key) for source in found] == [("", before + key) for key in below]
+
+
 def test_an_opener_gives_the_bytes(bucket: Path) -> None:
     for source, opener in objects(str(bucket), LIMITS):
         with opener() as content:
