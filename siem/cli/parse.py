@@ -20,6 +20,8 @@ from siem.run.ingest import collector_off
 from siem.run.reading import Reading, read
 from siem.store.contract import State
 
+STDOUT = Path("-")
+
 
 def parse(
     files: Annotated[list[str], typer.Argument(help="Log files, compressed or not, and folders of them.")],
@@ -36,6 +38,9 @@ def parse(
     settings = options.settings(store, content)
     if key is not None and len(files) > 1:
         raise UsageError("--key names the key of one file; give one file")
+    for option, place in (("--rejects", rejects), ("--summary", summary)):
+        if place == STDOUT:
+            raise UsageError(f"{option} -: stdout has the events; name a file, or /dev/stderr")
     parsers = options.registry(settings.content)
     options.check_dataset(dataset, parsers)
     with ExitStack() as stack, collector_off():

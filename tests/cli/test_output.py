@@ -50,6 +50,13 @@ def test_a_file_that_cannot_be_written_is_named(log: Path, tmp_path: Path, optio
     assert b"siem: /dev/full cannot be written: No space left on device" in full
 
 
+@pytest.mark.parametrize("option", ["--rejects", "--summary"])
+def test_a_dash_is_no_file(log: Path, tmp_path: Path, option: str) -> None:
+    done = siem("parse", log, option, "-", cwd=tmp_path, code=2)
+    assert done.stderr.decode() == f"siem: {option} -: stdout has the events; name a file, or /dev/stderr\n"
+    assert not (tmp_path / "-").exists()
+
+
 def test_a_user_that_does_not_exist_has_no_store() -> None:
     told = siem("ingest", ".", "--store", "~nobody-at-all/store", code=3).stderr.decode()
     assert told.count("\n") == 1
