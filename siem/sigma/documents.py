@@ -45,11 +45,22 @@ class _Loader(yaml.CSafeLoader):
 
 
 class Refused(ContentError):
-    """Something wrong with a document. id, title: of it, as far as they can be read; without an id its name."""
+    """Something wrong with a document. id, title: of it, as far as they can be read; without an id its name.
 
-    def __init__(self, message: str, file: str, line: int, id: str | None = None, title: str | None = None) -> None:  # noqa: A002
+    number: which of the file's documents it is.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        file: str,
+        line: int,
+        id: str | None = None,  # noqa: A002
+        title: str | None = None,
+        number: int = 1,
+    ) -> None:
         super().__init__(message, file, line)
-        self.id, self.title = id, title
+        self.id, self.title, self.number = id, title, number
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,8 @@ class Document:
         given = self.content if isinstance(self.content, dict) else {}
         named = [text for text in (given.get("id"), given.get("name")) if isinstance(text, str)]
         title = given.get("title")
-        return Refused(message, self.file, self.line(place), next(iter(named), None), title and str(title))
+        id_ = next(iter(named), None)
+        return Refused(message, self.file, self.line(place), id_, title and str(title), self.number)
 
 
 def _below(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Mark] | None:

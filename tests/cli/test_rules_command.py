@@ -57,6 +57,15 @@ def test_explain_says_what_it_cannot_explain(rules: Path, tmp_path: Path) -> Non
     assert b"bad.yml:5: " in siem("rules", "explain", bad, code=3).stderr
 
 
+def test_explain_prints_what_can_be_explained_beside_what_is_refused(rules: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yml"
+    bad.write_text(RULES.replace("login", "other").replace("many", "often") + "---\ntitle: No rule\n")
+    for given in ((rules, bad), (bad, rules)):
+        done = siem("rules", "explain", *given, code=3)
+        assert {one["name"] for one in lines(done)} == {"login", "many", "other", "often"}
+        assert done.stderr.count(b"refused: ") == done.stderr.count(b"bad.yml:") > 0
+
+
 def test_new_makes_a_rule_that_passes_and_overwrites_nothing(tmp_path: Path) -> None:
     found = lines(siem("rules", "new", "first", "--dir", "mine", "--correlation", cwd=tmp_path))
     assert [row["file"] for row in found] == ["mine/first.yml", "mine/first.cases.yml"]
@@ -124,6 +133,16 @@ def test_list_shows_every_kind_and_what_is_refused_with_its_name(rules: Path, tm
         ("login", "A console login", "one_bad.yml:5"),
         (None, None, "worse.yml:2"),
     }
+
+
+def test_list_has_a_row_for_each_document_that_is_refused_with_all_reasons(tmp_path: Path) -> None:
+    bad = RULES.split("---")[0].replace("eventName: ", "eventName|nothing: ").replace("level: low", "level: some")
+    (tmp_path / "bad.yml").write_text(f"{bad}---\n{bad}")
+    errors = lines(siem("rules", "check", tmp_path, code=1))
+    rows = lines(siem("rules", "list", tmp_path))
+    assert [Path(row["file"]).name for row in rows] == ["bad.yml:4", "bad.yml:10"]
+    assert len(errors) == 4
+    assert [row["refused"] for row in rows] == ["; ".join([error["problem"] for error in errors[:2]])] * 2
 
 
 def test_check_warns_of_what_is_perhaps_not_meant(rules: Path) -> None:

@@ -37,8 +37,12 @@ def explain(
     sources = Sources.of(parsers)
     found = options.rules(None, settings.content, told=False, after=[Path(name) for name in rules if _is_file(name)])
     explaining = Explaining(found, {**sources.fields, "": ANY_JSON}, sources.logsources, _only(dataset))
+    errors = dict.fromkeys([error for name in rules for error in refused_in(name, found)])
     chosen = dict.fromkeys([one for name in rules for one in named(name, found)])
     write_texts([explaining(one) for one in chosen], text, form)
+    options.refused(list(errors))
+    if errors:
+        raise typer.Exit(ContentError.exit_code)
 
 
 def _only(dataset: str | None) -> str | None:
@@ -50,24 +54,25 @@ def _is_file(name: str) -> bool:
 
 
 def named(name: str, rules: RuleSet) -> list[Rule | Correlation]:
-    """The rules of a file, or what has this id or name.
+    """The rules of a file that can be run, or what has this id or name.
 
     Raises:
-        ContentError: a rule of the file is refused.
-        UsageError: there is none.
+        UsageError: there is none, and none that is refused.
     """
     if not _is_file(name):
         if (one := rules.called(name)) is None:
             raise UsageError(f"{name}: no such file, and no rule in use has this id or name")
         return [one]
-    for error in rules.refused:
-        if _below(error.file or "", name):
-            raise ContentError(error.message, error.file, error.line)
     known: list[Rule | Correlation] = [*rules.rules, *rules.correlations]
     chosen = [one for one in known if _below(one.file, name)]
-    if not chosen:
+    if not chosen and not refused_in(name, rules):
         raise UsageError(f"no rules in {name}")
     return chosen
+
+
+def refused_in(name: str, rules: RuleSet) -> list[ContentError]:
+    """Why rules of a file or folder are refused."""
+    return [error for error in rules.refused if error.file and _is_file(name) and _below(error.file, name)]
 
 
 def _below(file: str, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from siem.cli import options
@@ -37,7 +37,17 @@ def rows(found: RuleSet, sources: Sources) -> Iterator[dict[str, Any]]:
         yield _row(one, one.kind if isinstance(one, Correlation) else "event", datasets[one.key])
     for added in found.filters:
         yield _row(added, "filter", [])
-    yield from map(_refused, found.refused)
+    for problems in by_document(found.refused):
+        yield _refused(problems)
+
+
+def by_document(refused: Iterable[ContentError]) -> list[list[ContentError]]:
+    """What is wrong, together where it is of one document."""
+    found: dict[object, list[ContentError]] = {}
+    for problem in refused:
+        number = problem.number if isinstance(problem, Refused) else 0
+        found.setdefault((problem.file, number) if problem.file else problem, []).append(problem)
+    return list(found.values())
 
 
 def _row(one: Rule | Correlation | Filter, kind: str, datasets: list[str]) -> dict[str, Any]:
@@ -53,7 +63,9 @@ def _row(one: Rule | Correlation | Filter, kind: str, datasets: list[str]) -> di
     }
 
 
-def _refused(problem: ContentError) -> dict[str, Any]:
+def _refused(problems: Sequence[ContentError]) -> dict[str, Any]:
+    """The row of a document, at the line of the first of its problems."""
+    problem = problems[0]
     known = problem if isinstance(problem, Refused) else None
     return {
         "id": known and known.id,
@@ -63,5 +75,5 @@ def _refused(problem: ContentError) -> dict[str, Any]:
         "datasets": [],
         "tags": [],
         "file": f"{problem.file}:{problem.line}" if problem.line else problem.file,
-        "refused": problem.message,
+        "refused": "; ".join(dict.fromkeys([one.message for one in problems])),
     }
