@@ -3,5 +3,5 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    "siem.testing.store_contract", "siem.testing.judging_contract", "siem.testing.searching_contract"
+    "siem.testing.store_contract", "siem.testing.judging_contract", "siem.testing.searching_contract", "faulty"
 )

@@ -17,7 +17,7 @@ from typing import Any
 from siem.errors import Refused, Unavailable
 from siem.store.opensearch.connection import LONGEST_WAIT, SHORTEST_WAIT, Connection
 from siem.store.opensearch.pace import Pace
-from siem.store.opensearch.trouble import cause, passes
+from siem.store.opensearch.trouble import CLOSED, advised, cause, passes
 
 log = logging.getLogger("siem.store")
 
@@ -204,9 +204,9 @@ def judged(part: Part, answer: Any) -> Attempt:
         status, kind, reason = said(told)
         if status < 300:
             continue
-        if passes(status, kind) or status >= 500:
+        if passes(status, kind) or status >= 500 or kind == CLOSED:
             again.append(item)
-            busy = reason or kind or str(status)
+            busy = advised(kind, reason) or str(status)
         else:
             outcomes.append(Outcome(part.place(item), status, kind, reason))
     rest = [part.of(again)] if again else []

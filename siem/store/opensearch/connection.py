@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 from opensearchpy import ConnectionError as Unconnected
 from opensearchpy import OpenSearch, SerializationError, TransportError
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from siem.errors import ConfigError, Refused, Unavailable
 from siem.schema import decoded
-from siem.store.opensearch.trouble import cause, distrust, passes
+from siem.store.opensearch.trouble import advised, cause, distrust, passes
 
 SHORTEST_WAIT, LONGEST_WAIT = 0.1, 5.0
 """Seconds between attempts, at most: of the first, and of all later ones."""
@@ -77,14 +77,31 @@ class Connection:
             return self._asked(method, path, body, also, params)
         return self.repeated(within)(self._asked, method, path, body, also, params)
 
-    def repeated(self, within: float) -> Retrying:
-        """Calls a function again while it raises `Unavailable`, for so many seconds."""
-        return Retrying(
-            retry=retry_if_exception_type(Unavailable),
-            stop=stop_after_delay(within),
-            wait=wait_random_exponential(SHORTEST_WAIT, LONGEST_WAIT),
-            reraise=True,
-        )
+    def repeated(self, within: float) -> Callable[..., Any]:
+        """Calls a function again while it raises `Unavailable`, for so many seconds; says so in the log where that is
+        not because requests fail (which is told of already)."""
+
+        def call(function: Callable[..., Any], *given: Any) -> Any:
+            since: float | None = None
+
+            def tell(state: RetryCallState) -> None:
+                nonlocal since
+                if since is None and self._away is None and state.outcome:
+                    since = monotonic()
+                    log.warning("%s; trying again", state.outcome.exception())
+
+            answer = Retrying(
+                retry=retry_if_exception_type(Unavailable),
+                stop=stop_after_delay(within),
+                wait=wait_random_exponential(SHORTEST_WAIT, LONGEST_WAIT),
+                before_sleep=tell,
+                reraise=True,
+            )(function, *given)
+            if since is not None:
+                log.warning("store %s goes on, after %.0f s", self.name, monotonic() - since)
+            return answer
+
+        return call
 
     def _asked(
         self, method: str, path: str, body: Mapping[str, Any] | bytes | None, also: Collection[int], params: Any
@@ -125,7 +142,7 @@ class Connection:
         status = int(error.status_code)
         kind, reason = cause(error.info)
         if passes(status, kind):
-            return Unavailable(f"store {self.name}: {reason or kind or status}")
+            return Unavailable(f"store {self.name}: {advised(kind, reason) or status}")
         if status in NO_ACCESS:
             return ConfigError(f"store {self.name}: {NO_ACCESS[status]} ({method} {path})")
         return Refused(f"store {self.name}: {method} {path}: {status} {kind}: {reason}", status, kind, reason)
@@ -134,7 +151,7 @@ class Connection:
         """The error of an item of a bulk answer."""
         kind, reason = cause(item)
         if passes(item["status"], kind):
-            return Unavailable(f"store {self.name}: {what}: {reason}")
+            return Unavailable(f"store {self.name}: {what}: {advised(kind, reason)}")
         return Refused(f"store {self.name}: {what}: {item['status']} {kind}: {reason}", item["status"], kind, reason)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ brace. That function is the specification; here the same is written in a third o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, repeat
 from typing import Any
@@ -42,6 +42,11 @@ class BulkLines:
         self._fields = fields
         self._places = Places(fields.dataset, names, unique_ids, now)
         self._leaves = RecordLeaves(fields) if fields.nested else None
+
+    @property
+    def indices(self) -> Collection[str]:
+        """Where the events go, as far as they were written; perhaps one more."""
+        return self._places.indices
 
     def counts(self, batch: Batch) -> Counter[str]:
         """How many of the events are written to which index."""

@@ -21,6 +21,7 @@ class Places(dict[str, tuple[bytes, str]]):
     """By an event's time: the index that it is written to, and what stands behind its id in `_id`.
 
     dated: ids are the source's own, and such an id at another time is another event.
+    indices: every one that was named, and perhaps a neighbour.
     """
 
     def __init__(self, dataset: str, names: Names, dated: bool, now: datetime) -> None:
@@ -28,6 +29,7 @@ class Places(dict[str, tuple[bytes, str]]):
         self._dataset, self._names, self._now = dataset, names, now
         self.dated = dated
         self._days: dict[str, bytes | None] = {}
+        self.indices: set[str] = set()
 
     def __missing__(self, text: str) -> tuple[bytes, str]:
         if len(self) >= REMEMBERED:
@@ -47,7 +49,9 @@ class Places(dict[str, tuple[bytes, str]]):
         return first if first == last else None
 
     def _index(self, time: datetime) -> bytes:
-        return self._names.of(self._dataset, time, self._now).encode()
+        index = self._names.of(self._dataset, time, self._now)
+        self.indices.add(index)
+        return index.encode()
 
     def counts(self, batch: Batch) -> Counter[str]:
         """How many of the events are written to which index."""

@@ -12,7 +12,7 @@ from siem.errors import Refused
 from siem.parsing.batch import Parsed
 from siem.schema import DatasetFields
 from siem.store.contract import StoredReject
-from siem.store.opensearch import rejects, rows
+from siem.store.opensearch import indices, rejects, rows
 from siem.store.opensearch.bulk import CONFLICT, Bulk
 from siem.store.opensearch.claims import Contended, Writer
 from siem.store.opensearch.conflicts import Conflicts, Item
@@ -77,7 +77,9 @@ def _written(place: Place, log: Log, writer: Writer, what: Replay, unique_ids: b
     fields = place.fields.get(what.parsed.dataset) or DatasetFields(what.parsed.dataset)
     first = FIRST + (min(stored.reject.ordinal for stored in what.stored) << 20)
     names = place.names.without(log.pointer().dropped)
-    lines = BulkLines(fields, names, unique_ids, now).segment(what.parsed.batch, first).split(b"\n")
+    writing = BulkLines(fields, names, unique_ids, now)
+    lines = writing.segment(what.parsed.batch, first).split(b"\n")
+    indices.make(place.connection, names, place.fields, {what.parsed.dataset: writing.indices})
     own, claimed = (b'"siem.object":"%b"' % name.encode() for name in (what.object, claim))
     hidden = [line.replace(own, claimed, 1) if at % 2 else line for at, line in enumerate(lines)]
     duplicates = _duplicates(place, Conflicts(place.connection, log, writer, [claim]), hidden)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from datetime import datetime
 
-from siem.errors import ContentError
+from siem.errors import ContentError, Refused
 from siem.parsing.batch import Parsed
 from siem.schema import Clause, DatasetFields, Dialect, Question
 from siem.store.contract import (
@@ -113,9 +113,9 @@ class OpenSearchStore:
         assert len(clauses) == len(queries), "a store is asked in its own dialect"  # noqa: S101
         asked = Asked(clauses, objects, since, until, documents, columns)
         before = self._log.follow()
-        if objects is not None and (missing := self._missing(asked.dataset, objects)):
+        if objects is not None and (unseen := self._unseen(asked.dataset, objects)):
             for place in range(len(clauses)):
-                erred(place, missing)
+                erred(place, unseen)
             return
         yield from hits(
             self._connection,
@@ -124,6 +124,13 @@ class OpenSearchStore:
             lambda: ledger.hidden(self._connection, self._names, self._log, before),
             erred,
         )
+
+    def _unseen(self, dataset: str, objects: Sequence[str]) -> ContentError | None:
+        """The same also where an index is closed; other datasets can be judged all the same."""
+        try:
+            return self._missing(dataset, objects)
+        except Refused as refused:
+            return ContentError(str(refused))
 
     def _missing(self, dataset: str, objects: Sequence[str]) -> ContentError | None:
         """What is wrong where not every event that the ledger has of these objects can be seen: they must not be taken

@@ -11,6 +11,22 @@ TRANSIENT = frozenset((429, 502, 503, 504))
 BLOCKS = frozenset(("cluster_block_exception", "index_create_block_exception"))
 """A full disk, or an index that is being worked on: they pass, whatever their status says."""
 
+CLOSED = "index_closed_exception"
+
+ADVICE = {
+    "read-only-allow-delete": "the disk of a node is full: free space, or add nodes",
+    "index write (api)": "it was made read-only: set its index.blocks.write to false",
+    "index read-only (api)": "it was made read-only: set its index.blocks.read_only to false",
+    CLOSED: "the index was closed: open it",
+}
+"""What people can do, by a word of the reason or the type."""
+
+
+def advised(kind: str, reason: str) -> str:
+    """A reason, and what people can do."""
+    told = [advice for word, advice in ADVICE.items() if word in reason or word == kind]
+    return "; ".join([reason or kind, *told])
+
 
 def passes(status: int, kind: str) -> bool:
     """Trying again can help."""

@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from siem.errors import Refused, Unavailable
+from siem.errors import Refused
 from siem.parsing.batch import Batch, Parsed, Reject
 from siem.schema import DatasetFields
 from siem.store.contract import Delivery, LedgerRow, State
 from siem.store.entries import WITH_EVENTS, Entry
-from siem.store.opensearch import rejects, rows
+from siem.store.opensearch import indices, rejects, rows
 from siem.store.opensearch.bulk import CONFLICT, Bulk, Outcome
 from siem.store.opensearch.claims import Claimed, Contended, Writer, claimed, released, swept
 from siem.store.opensearch.conflicts import Conflicts, Item
@@ -77,10 +77,13 @@ class OpenSearchWriting:
 
     def commit(self) -> list[LedgerRow]:
         finished = {id_: entry for id_, entry in self._entries.items() if entry.state is not None}
+        self._make_indices()
         while finished:
             try:
                 return self._attempt(finished)
             except Contended:
+                self._writer.end()
+                self._writer = Writer(self._place.connection, self._place.names, self._place.lease)  # see `Log`
                 time.sleep(random.uniform(0, 1))  # noqa: S311  (so that two who wait for each other part)
         return []
 
@@ -88,10 +91,13 @@ class OpenSearchWriting:
         """Leave no trace of what was not committed; what was begun, the next writer of the objects removes."""
         self._spool.close()
         self._rejects.close()
-        try:
-            self._writer.end()
-        except Unavailable:
-            return  # others see that this writer gives no sign of life
+        self._writer.end()
+
+    def _make_indices(self) -> None:
+        wanted: dict[str, set[str]] = {}
+        for (dataset, _), lines in self._lines.items():
+            wanted.setdefault(dataset, set()).update(lines.indices)
+        indices.make(self._place.connection, self._place.names, self._place.fields, wanted)
 
     def _of(self, dataset: str, unique_ids: bool) -> BulkLines:
         key = dataset, unique_ids
