@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -51,7 +52,8 @@ class Writer:
         """Whatever this writer has claimed still is free."""
         if self._beats:
             self._beats = 0
-            self._connection.ask("DELETE", self._path(self.token), also=(404,), patience=0)
+            with suppress(Unavailable):  # others see that this writer gives no sign of life
+                self._connection.ask("DELETE", self._path(self.token), also=(404,), patience=0)
 
     def is_gone(self, token: str) -> bool:
         """Another writer has ended, or has given no sign of life for as long as a lease while this one looked."""
@@ -81,7 +83,7 @@ def claimed(log: Log, writer: Writer, entries: Mapping[str, Entry]) -> Claimed:
     """Claim the objects that are not in the ledger for good.
 
     Raises:
-        Contended: another writer is at some of them.
+        Contended: another writer is at some of them. None of them is claimed then.
     """
     writer.beat()
     log.follow()
@@ -91,7 +93,11 @@ def claimed(log: Log, writer: Writer, entries: Mapping[str, Entry]) -> Claimed:
         mine = {id_: row for id_, row in rows.items() if row.state == WRITING and row.token == writer.token}
         others = {row.token for id_, row in rows.items() if row.state == WRITING and id_ not in mine}
         if others:
-            _wait_for(log, writer, others, [id_ for id_, row in rows.items() if row.token in others])
+            try:
+                _wait_for(log, writer, others, [id_ for id_, row in rows.items() if row.token in others])
+            except Contended:  # they may be waiting for what is ours already
+                released(log, writer.token, mine.keys())
+                raise
             continue
         wanted = [
             replace(rows.get(id_) or Row(id_, ABANDONED), state=WRITING, token=writer.token)

@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 
-from siem.errors import Refused
 from siem.schema import SEQ
 from siem.store.opensearch import operations
 from siem.store.opensearch.claims import PAUSE, Contended, Writer, released
@@ -18,6 +17,7 @@ from siem.store.opensearch.connection import Connection
 from siem.store.opensearch.log import Log
 from siem.store.opensearch.operations import Operation
 from siem.store.opensearch.rows import WRITING, Row
+from siem.store.opensearch.scanning import got
 
 KEYS = ("siem.object", SEQ)
 
@@ -52,6 +52,11 @@ class Held:
     object: str
     seq: int
     version: tuple[int, int]
+
+    @classmethod
+    def of(cls, doc: Mapping[str, Any]) -> Held:
+        object_, seq = (doc["_source"][name] for name in KEYS)
+        return cls(object_, seq, (doc["_seq_no"], doc["_primary_term"]))
 
 
 class Conflicts:
@@ -117,16 +122,4 @@ class Conflicts:
 
     def _held(self, items: Iterable[Item]) -> list[Held | None]:
         asked = [{"_index": item.index, "_id": item.id, "_source": list(KEYS)} for item in items]
-        docs = self._connection.ask("POST", "/_mget", {"docs": asked})["docs"]
-        return [self._holder(doc) for doc in docs]
-
-    def _holder(self, doc: Mapping[str, Any]) -> Held | None:
-        if "error" in doc:
-            error = doc["error"]
-            if error.get("type") == "index_not_found_exception":
-                return None
-            raise Refused(f"store {self._connection.name}: {doc['_index']}: {error.get('reason', error)}")
-        if not doc["found"]:
-            return None
-        object_, seq = (doc["_source"][name] for name in KEYS)
-        return Held(object_, seq, (doc["_seq_no"], doc["_primary_term"]))
+        return [None if doc is None else Held.of(doc) for doc in got(self._connection, asked)]

@@ -145,13 +145,8 @@ class Judgements:
             if lock.holder and lock.holder != writer.token and not writer.is_gone(lock.holder):
                 time.sleep(PAUSE)
                 continue
-            try:
-                mine = self._put(replace(lock, holder=writer.token))
+            if mine := self._written(replace(lock, holder=writer.token)):
                 break
-            except Unavailable:
-                if self._lock().holder == writer.token:  # the answer was lost
-                    mine = self._lock()
-                    break
         try:
             yield mine
         except BaseException:
@@ -166,10 +161,17 @@ class Judgements:
         Raises:
             Unavailable: somebody did.
         """
+        if (written := self._written(lock)) is None:
+            raise Unavailable(f"store {self._connection.name}: another process judges; try again")
+        return written
+
+    def _written(self, lock: Lock) -> Lock | None:
+        """None: somebody changed it."""
         operation = Operation(self._state, JUDGING, lock.document(), lock.version, absent=lock.version is None)
         if conflicts(self._connection, [operation]):
-            raise Unavailable(f"store {self._connection.name}: another process judges; try again")
-        return replace(lock, version=self._lock().version)
+            return None
+        now = self._lock()
+        return now if now == replace(lock, version=now.version) else None
 
     def _carry_out(self, operations: Sequence[Operation], writer: Writer) -> None:
         for start in range(0, len(operations), AT_ONCE):

@@ -5,6 +5,7 @@ Applying an entry changes rows on condition of the version that was read, and ma
 
 Entries (`kind`):
     commit    rows of objects that the writer `token` has claimed; void where an earlier entry took one of the claims
+              (nobody claims again with a token of before: to who applies the void entry late it would look valid)
     release   claims of a writer (`token`) that is gone; given to the writer `to`, or to nobody
     replay    a row whose rejects were parsed again, on condition that no other replay was faster
     expire    a dataset's events before a time (`before`, in microseconds) are dropped, and with them what they were of

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from siem.errors import Unavailable
+from siem.schema import decoded
 from siem.store.opensearch.connection import Connection
+from siem.store.opensearch.scanning import got
 
 MOST_BYTES = 8 << 20
 """Of one request; a node takes 100 MB."""
@@ -40,7 +42,7 @@ class Operation:
 def conflicts(connection: Connection, operations: Iterable[Operation]) -> list[Operation]:
     """Carry them out, in order; those whose condition did not hold.
 
-    One whose answer was lost is repeated, and then may be among these although it was carried out.
+    One whose answer was lost is repeated, and is not among these where it was carried out.
 
     Raises:
         Unavailable: some may have been carried out.
@@ -48,24 +50,50 @@ def conflicts(connection: Connection, operations: Iterable[Operation]) -> list[O
     """
     failed: list[Operation] = []
     for part in _parts(operations):
-        connection.repeated(connection.patience)(_send, connection, part, failed)
+        waiting = _Waiting(part)
+        connection.repeated(connection.patience)(_send, connection, waiting)
+        failed += _not_done(connection, waiting.failed) if waiting.lost else waiting.failed
     return failed
 
 
-def _send(connection: Connection, waiting: list[tuple[Operation, bytes]], failed: list[Operation]) -> None:
-    """Add those whose condition did not hold to `failed`; what has to be tried again stays in `waiting`."""
-    body = b"".join([lines for _, lines in waiting])
-    items = connection.ask("POST", "/_bulk", body, filter_path="items.*.status,items.*.error")["items"]
-    states = [state for item in items for state in item.values()]
+@dataclass
+class _Waiting:
+    """Operations that are to be carried out. failed: those whose condition did not hold. lost: an answer was, so that
+    one of these may have been carried out nevertheless."""
+
+    operations: list[tuple[Operation, bytes]]
+    failed: list[Operation] = field(default_factory=list)
+    lost: bool = False
+
+
+def _not_done(connection: Connection, failed: Sequence[Operation]) -> list[Operation]:
+    """Those after which there is not what they would have left."""
+    asked = [{"_index": one.index, "_id": one.id} for one in failed]
+    return [
+        one
+        for one, there in zip(failed, got(connection, asked) if asked else [], strict=True)
+        if (there and there["_source"]) != decoded(orjson.dumps(one.document))
+    ]
+
+
+def _send(connection: Connection, waiting: _Waiting) -> None:
+    """Send them once; what has to be tried again stays in `waiting`."""
+    body = b"".join([lines for _, lines in waiting.operations])
+    try:
+        answer = connection.ask("POST", "/_bulk", body, patience=0, filter_path="items.*.status,items.*.error")
+    except Unavailable:
+        waiting.lost = True
+        raise
+    states = [state for item in answer["items"] for state in item.values()]
     left: list[tuple[Operation, bytes]] = []
     errors: list[Exception] = []
-    for one, state in zip(waiting, states, strict=True):
+    for one, state in zip(waiting.operations, states, strict=True):
         if state["status"] == CONFLICT:
-            failed.append(one[0])
+            waiting.failed.append(one[0])
         elif state["status"] >= 300 and (one[0].document is not None or state["status"] != MISSING):
             left.append(one)
             errors.append(connection.failed(state, one[0].index))
-    waiting[:] = left
+    waiting.operations = left
     if errors:
         raise next((error for error in errors if not isinstance(error, Unavailable)), errors[0])
 

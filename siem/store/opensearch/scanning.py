@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from siem.errors import Unavailable
 from siem.store.opensearch.connection import Answer, Connection
+from siem.store.opensearch.trouble import advised, cause
 
 PAGE = 2_000
 KEPT = "2m"
 """How long a point in time outlives a page."""
+
+MISSING = "index_not_found_exception"
 
 Dsl = Mapping[str, Any]
 ALL: Dsl = {"match_all": {}}
@@ -48,7 +53,8 @@ def scan(
                 return
             body["search_after"] = hits[-1]["sort"]
     finally:
-        connection.ask("DELETE", "/_search/point_in_time", {"pit_id": [pit]}, also=(404,), patience=0)
+        with suppress(Unavailable):  # it ends by itself, and what was found stands
+            connection.ask("DELETE", "/_search/point_in_time", {"pit_id": [pit]}, also=(404,), patience=0)
 
 
 def first(connection: Connection, index: str, query: Dsl, sort: Sequence[Dsl], most: int) -> list[dict[str, Any]]:
@@ -83,8 +89,24 @@ def documents(connection: Connection, index: str, ids: Sequence[str]) -> list[di
     """By id, as they stand this moment; None for those that are not there."""
     found: list[dict[str, Any] | None] = []
     for start in range(0, len(ids), PAGE):
-        body = {"ids": list(ids[start : start + PAGE])}
-        answer = connection.ask("POST", f"/{index}/_mget", body, also=(404,))
-        docs = answer.body["docs"] if answer.status == 200 else [{}] * len(body["ids"])
-        found += [doc if doc.get("found") else None for doc in docs]
+        found += got(connection, [{"_index": index, "_id": id_} for id_ in ids[start : start + PAGE]])
     return found
+
+
+def got(connection: Connection, asked: Sequence[Dsl]) -> list[dict[str, Any] | None]:
+    """Documents by index and id, as they stand this moment; None for those that are not there.
+
+    Raises:
+        Unavailable: nobody can tell whether one of them is: its node is away, or its index is closed.
+    """
+    found: list[dict[str, Any] | None] = connection.repeated(connection.patience)(_got, connection, asked)
+    return found
+
+
+def _got(connection: Connection, asked: Sequence[Dsl]) -> list[dict[str, Any] | None]:
+    docs = connection.ask("POST", "/_mget", {"docs": list(asked)})["docs"]
+    for doc in docs:
+        kind, reason = cause(doc) if "error" in doc else (MISSING, "")
+        if kind != MISSING:  # with 200: a node that has just been started answers so of what it has not opened yet
+            raise Unavailable(f"store {connection.name}: {doc['_index']} cannot be read: {advised(kind, reason)}")
+    return [doc if doc.get("found") else None for doc in docs]
