@@ -237,5 +237,6 @@ def _replay(number: int, entry: Entry, standing: Mapping[str, Row]) -> list[Row]
     if row is None or row.row is None or row.applied >= number or row.replays != entry["replays"]:
         return []
     turn = number * rows.ENTRY + 1 if entry["turn"] else row.turn
-    new = rows.read(entry["rows"][0])
-    return [replace(row, row=new, state=new.state.value, applied=number, turn=turn, replays=row.replays + 1)]
+    new, periods = rows.read(entry["rows"][0]), entry["rows"][0]["periods"]
+    changed = replace(row, row=new, state=new.state.value, turn=turn, periods=periods)
+    return [replace(changed, applied=number, replays=row.replays + 1)]
