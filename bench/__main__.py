@@ -28,6 +28,7 @@ from bench import (
     opensearch_bulk,
     opensearch_detection,
     opensearch_documents,
+    opensearch_size,
     vpcflow,
     waf,
 )
@@ -40,7 +41,7 @@ RESULTS = Path(__file__).parent / "results.json"
 
 @dataclass(frozen=True)
 class Result:
-    """One line. product, floor: units per CPU second; for memory MB and its limit.
+    """One line. product, floor: units per CPU second; for memory MB and its limit, for what is stored bytes an event.
 
     ratio: product over floor; for a claim of `at_most`, the times of these.
     """
@@ -118,8 +119,9 @@ def main(words: list[str]) -> int:
                 results.append(measured(claim))
                 show(results[-1])
         on_a_node = [module for module in (opensearch_bulk, opensearch_detection) if any(map(wanted, module.NAMES))]
-        if on_a_node:
-            results += with_a_node(stack, [module.measured for module in on_a_node])
+        stored = wanted(opensearch_size.NAME)
+        if on_a_node or stored:
+            results += with_a_node(stack, [module.measured for module in on_a_node], stored)
         for peak in memory.peaks() if wanted("peak memory") else []:
             mb, limit = peak.megabytes, memory.LIMIT_MB
             results.append(Result(peak.name, "MB", mb, limit, mb / limit, 1.0, mb <= limit, mb))
@@ -129,14 +131,20 @@ def main(words: list[str]) -> int:
 
 
 def with_a_node(
-    stack: ExitStack, measurements: Sequence[Callable[[opensearch_bulk.Node], Iterator[opensearch_bulk.Measured]]]
+    stack: ExitStack,
+    measurements: Sequence[Callable[[opensearch_bulk.Node], Iterator[opensearch_bulk.Measured]]],
+    stored: bool,
 ) -> list[Result]:
-    """What a node of OpenSearch takes, and answers."""
+    """What a node of OpenSearch takes, and answers; `stored`: and what it keeps."""
     node = stack.enter_context(opensearch_bulk.node())
     if isinstance(node, str):
         print(f"{'OpenSearch':<55} skipped, there is no node: {node}", flush=True)
         return []
     results: list[Result] = []
+    for kept in opensearch_size.measured(node) if stored else ():
+        share, goal = kept.product / kept.floor, opensearch_size.GOAL
+        results.append(Result(kept.name, "bytes", kept.product, kept.floor, share, goal, share <= goal, 0))
+        show(results[-1])
     for one in chain.from_iterable([measured(node) for measured in measurements]):
         ratio = one.floor / one.product if one.at_most else one.product / one.floor
         holds = ratio <= one.goal if one.at_most else ratio >= one.goal
@@ -148,8 +156,9 @@ def with_a_node(
 
 def show(result: Result) -> None:
     verdict = "holds" if result.holds else "MISSED"
+    unit = result.unit if result.unit in ("MB", "bytes") else f"{result.unit}/s"
     print(
-        f"{result.claim:<55} {result.product:>12,.0f} {result.floor:>12,.0f} {result.unit}/s"
+        f"{result.claim:<55} {result.product:>12,.0f} {result.floor:>12,.0f} {unit}"
         f"  ratio {result.ratio:.2f}  goal {result.goal:.2f}  {verdict}  peak {result.peak_mb:.0f} MB",
         flush=True,
     )

@@ -1,4 +1,4 @@
-"""Answers that are lost, and nodes that cannot answer yet: whatever request it is, everything is there in the end, once."""
+"""Answers that are lost, and nodes that cannot answer yet: everything is there in the end, and once."""
 
 from __future__ import annotations
 
