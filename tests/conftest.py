@@ -67,6 +67,12 @@ def opensearch(pytestconfig: pytest.Config) -> str:
         pytest.fail(str(why), pytrace=False)
 
 
+@pytest.fixture(scope="session")
+def nodes(pytestconfig: pytest.Config) -> Nodes:
+    """Begins nodes, for tests that want one of their own; they end it."""
+    return pytestconfig.stash[NODES]
+
+
 @pytest.fixture(scope="module")
 def cluster(pytestconfig: pytest.Config) -> Iterator[list[Node]]:
     """Three nodes that know each other, for the tests of one module to kill."""
