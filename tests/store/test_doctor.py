@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -18,12 +19,14 @@ from listening import listener
 from siem.config import Settings, load_settings
 from siem.errors import ConfigError
 from siem.schema import DatasetFields
-from siem.store import open_folder, shown
+from siem.store import existing_store, open_folder, shown
 from siem.store.checks import Check, Verdict, examined
+from siem.store.contract import State
 from siem.store.embedded import doctor
 from siem.store.opensearch import doctor as of_cluster
 from siem.store.opensearch.clients import connect
 from siem.store.preparation import Prepared, preparation
+from siem.testing.deliveries import delivery, put
 
 FIELDS = {name: DatasetFields(name) for name in ("aws.trail", "aws.flow")}
 NUMBERS = count()
@@ -167,6 +170,21 @@ class TestClusters:
         (check,) = [check for check in bad(examined(settings, FIELDS, now)) if check.what == "health"]
         assert check.verdict is Verdict.FAILURE
         assert "shards are away" in check.said
+
+    def test_a_ledger_that_is_ahead_of_its_log(self, settings: Settings) -> None:
+        initialised(settings)
+        one, two = delivery("a"), delivery("b")
+        with closing(existing_store(settings)) as store:
+            for of in (one, two):
+                put(store, (of, []), state=State.DENIED)
+        (check,) = [check for check in examined(settings, FIELDS, now) if check.what == "state"]
+        assert check.said == "the ledger follows the log, up to entry 2"
+        asked(settings, "DELETE", f"/{settings.opensearch.prefix}siem-log/_doc/000000000002")
+        (check,) = [check for check in bad(examined(settings, FIELDS, now)) if check.what == "state"]
+        assert check.verdict is Verdict.FAILURE
+        asked(settings, "DELETE", f"/{settings.opensearch.prefix}siem-state/_doc/log")
+        asked(settings, "POST", f"/{settings.opensearch.prefix}siem-ledger/_refresh")
+        assert check in examined(settings, FIELDS, now)
 
     @pytest.mark.parametrize("hours", [-1, 1])
     def test_clocks_that_differ(self, settings: Settings, hours: int) -> None:

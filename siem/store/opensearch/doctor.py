@@ -12,8 +12,11 @@ from siem.schema import DatasetFields
 from siem.store.checks import Check, Verdict
 from siem.store.opensearch.clients import cautions, check_product, connect, names_of
 from siem.store.opensearch.connection import Connection
-from siem.store.opensearch.names import Names
+from siem.store.opensearch.log import APPLIED, Pointer, entry_id
+from siem.store.opensearch.names import Names, States
 from siem.store.opensearch.preparing import Change, Step, changes, listed, settled
+from siem.store.opensearch.rows import ENTRY
+from siem.store.opensearch.scanning import document
 from siem.store.opensearch.templates import templates
 
 PATIENCE = 5.0
@@ -56,6 +59,7 @@ def of_cluster(
         "disk": lambda: disk(connection, names),
         "clock": lambda: clocks(connection, clock),
         "templates": lambda: prepared(connection, names, fields),
+        "state": lambda: agreement(connection, names),
     }
     for what, look in looks.items():
         try:
@@ -150,3 +154,22 @@ def prepared(connection: Connection, names: Names, fields: Mapping[str, DatasetF
             yield Check(thing, Verdict.FAILURE, told, INIT)
     if not found:
         yield Check("templates", Verdict.OK, f"as prepared, for {len(fields)} datasets")
+
+
+def agreement(connection: Connection, names: Names) -> Iterator[Check]:
+    """The ledger follows the log. Indices of several snapshots, or of one that was taken while somebody wrote, may have
+    rows of entries that the log has not: others would take their numbers, and their rows would stay as they are."""
+    pointer = Pointer.of(document(connection.ask("GET", f"/{names.state(States.STATE)}/_doc/{APPLIED}", also=(404,))))
+    last = {"size": 0, "aggs": {"last": {"max": {"field": "position"}}}}
+    found = connection.ask("POST", f"/{names.state(States.LEDGER)}/_search", last, also=(404,))
+    position = found.body["aggregations"]["last"]["value"] if found.status == 200 else None
+    entry = max(pointer.applied, int(float(position or 0)) // ENTRY)
+    if found.status == 404 or not entry:
+        return
+    there = connection.ask("GET", f"/{names.state(States.LOG)}/_doc/{entry_id(entry)}", also=(404,))
+    if there.status == 404:
+        told = f"the ledger has entry {entry:,} of the log, and the log has not: they are not of one moment"
+        advice = "restore every siem-* index from one snapshot, of a time when nothing was written"
+        yield Check("state", Verdict.FAILURE, told, advice)
+    else:
+        yield Check("state", Verdict.OK, f"the ledger follows the log, up to entry {entry:,}")

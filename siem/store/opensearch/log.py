@@ -127,7 +127,7 @@ class Log:
 
     def _created(self, number: int, body: Entry) -> bool:
         """False: somebody else was faster."""
-        path = f"/{self._log}/_create/{_id(number)}"
+        path = f"/{self._log}/_create/{entry_id(number)}"
         answer = self._connection.ask("PUT", path, {"number": number, **body}, also=(409,))
         if answer.status != 409:
             return True
@@ -136,7 +136,7 @@ class Log:
 
     def _written(self, number: int) -> Entry | None:
         """What the log has; None: nothing yet. Without `entry` it was applied, and its content removed."""
-        found = document(self._connection.ask("GET", f"/{self._log}/_doc/{_id(number)}", also=(404,)))
+        found = document(self._connection.ask("GET", f"/{self._log}/_doc/{entry_id(number)}", also=(404,)))
         return None if found is None else found["_source"]
 
     def _known(self) -> int:
@@ -152,7 +152,7 @@ class Log:
         operation = Operation(self._state, APPLIED, to.document(), to.version, absent=to.version is None)
         if not conflicts(self._connection, [operation]):
             rest = {name: value for name, value in written.items() if name != "entry"}
-            conflicts(self._connection, [Operation(self._log, _id(to.applied), rest)])
+            conflicts(self._connection, [Operation(self._log, entry_id(to.applied), rest)])
 
     def _applied_to(self, number: int, entry: Entry, dropped: Mapping[str, datetime]) -> list[Row]:
         """Change the ledger as the entry says; the rows that it changed, but for those that expired. May be repeated,
@@ -201,7 +201,8 @@ class Log:
         return [*events, *kept, *gone, Operation(self._ledger, entry["claim"], None)]
 
 
-def _id(number: int) -> str:
+def entry_id(number: int) -> str:
+    """The name of an entry's document."""
     return f"{number:012d}"
 
 
