@@ -112,7 +112,8 @@ class Connection:
         except Unavailable as error:
             if self._away is None:
                 self._away = monotonic()
-                log.warning("%s; trying again", error)
+                if self.patience:
+                    log.warning("%s; trying again", error)
             raise
         if (since := self._away) is not None:
             self._away = None
