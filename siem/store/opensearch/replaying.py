@@ -83,17 +83,19 @@ def _written(place: Place, log: Log, writer: Writer, what: Replay, unique_ids: b
     own, claimed = (b'"siem.object":"%b"' % name.encode() for name in (what.object, claim))
     hidden = [line.replace(own, claimed, 1) if at % 2 else line for at, line in enumerate(lines)]
     duplicates = _duplicates(place, Conflicts(place.connection, log, writer, [claim]), hidden)
-    stored = [Item.of(lines, at) for at in range(len(lines) // 2) if Item.of(hidden, at) not in duplicates]
+    stored = [Item.of(lines, at) for at in range(len(lines) // 2)]
+    stored = [item for item in stored if (claim, item.seq) not in duplicates]
     return Written(claim, [(item.index, item.id, item.body.decode()) for item in stored])
 
 
-def _duplicates(place: Place, settling: Conflicts, lines: Sequence[bytes]) -> list[Item]:
-    found: list[Item] = []
+def _duplicates(place: Place, settling: Conflicts, lines: Sequence[bytes]) -> set[tuple[str, int]]:
+    """Object and `siem.seq` of each."""
+    found: set[tuple[str, int]] = set()
     for _, outcomes in Bulk(place.connection).send([b"\n".join(lines)]):
         for outcome in outcomes:
             if outcome.status != CONFLICT:
                 raise Refused(f"store {place.connection.name}: a replayed event: {outcome.reason}")
-        found += settling.settle([Item.of(lines, outcome.place) for outcome in outcomes])
+        found |= settling.settle([Item.of(lines, outcome.place) for outcome in outcomes]).keys()
     return found
 
 

@@ -117,7 +117,7 @@ class OpenSearchWriting:
         work = claimed(self._log, self._writer, finished)
         self._place.step("claimed")
         try:
-            made = self._written(work, {id_: finished[id_] for id_ in work.mine})
+            made = self._written(work, {id_: entry for id_, entry in finished.items() if id_ in work.mine})
         except Contended:
             released(self._log, self._writer.token, work.mine.keys())
             raise
