@@ -4,8 +4,8 @@
 array positions dropped, null and what is empty left out (`requestParameters.bucketName=x`). Rules find open payloads
 there: as mapped objects every key would become a field, and an event with another type at a key would be refused.
 
-`siem.oversize` names the fields and leaves that are too long for the index. A document that has it must be judged by
-the predicate, whatever a query says of it.
+`siem.oversize` names the fields and leaves that are too long for the index; `siem.leaves` where leaves are too many,
+and none is there. A document that has it must be judged by the predicate, whatever a query says of it.
 
 `siem.seq` tells a document that was written before from one that another object wrote.
 """
@@ -34,6 +34,10 @@ LONGEST = 8191
 NAME = 256
 """Characters that are kept of a name in `siem.oversize`: a path may itself be too long."""
 
+MOST = 4 << 20
+"""Characters of all leaves of a document. Each names its whole path: 25,000 numbers below a key of 5,000 letters are
+60 KB of JSON, and would be 125 MB, which no node takes in."""
+
 TEXTS = frozenset((Kind.TEXT, Kind.IP))
 
 TEXT_FIELDS = frozenset(field.name for field in FIELDS if field.kind in TEXTS)
@@ -51,8 +55,11 @@ def stripped(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def noted(found: Iterable[tuple[str, str]], texts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Leaves as items, and the names of those, and of indexed texts, that are too long."""
-    named = [(path, item(path, text)) for path, text in found]
+    all_ = list(found)
+    too_many = sum([len(path) + len(text) + 1 for path, text in all_]) > MOST
+    named = [] if too_many else [(path, item(path, text)) for path, text in all_]
     long = [name[:NAME] for name, text in chain(named, texts) if len(text) > LONGEST // 2 and units(text) > LONGEST]
+    long += [LEAVES] if too_many else []
     added = {LEAVES: [text for _, text in named], OVERSIZE: sorted(set(long))}
     return {name: values for name, values in added.items() if values}
 

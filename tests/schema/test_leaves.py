@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from siem.schema import LEAVES, OVERSIZE, DatasetFields, additions, decoded
-from siem.schema.leaves import LONGEST, NAME
+from siem.schema.leaves import LONGEST, MOST, NAME
 
 JSON = DatasetFields("aws.cloudtrail", native={"eventName": "event.action", "tls.version": "tls.version"})
 LINES = DatasetFields("aws.vpcflow", native={"srcaddr": "source.ip"}, nested=False)
@@ -55,6 +55,16 @@ class TestOversize:
         assert OVERSIZE not in additions({"aws.cloudtrail": record}, JSON)
         record = {"ab": ["x" * (LONGEST - 2)] * 2}
         assert additions({"aws.cloudtrail": record}, JSON)[OVERSIZE] == ["ab"]
+
+    def test_leaves_that_are_too_many_are_left_out(self) -> None:
+        """Each names its whole path, so that a little JSON can be a lot of leaves."""
+        path = "k" * 4_000
+        count = MOST // len(f"{path}=1")
+        few, many = (
+            {"aws.cloudtrail": {path: [1] * some}, "error.message": "x" * 9_000} for some in (count, count + 1)
+        )
+        assert additions(few, JSON) == {LEAVES: [f"{path}=1"] * count, OVERSIZE: ["error.message"]}
+        assert additions(many, JSON) == {OVERSIZE: ["error.message", LEAVES]}
 
     def test_a_name_is_short_enough_to_be_indexed(self) -> None:
         (name,) = additions({"aws.cloudtrail": {"k" * LONGEST: 1}}, JSON)[OVERSIZE]

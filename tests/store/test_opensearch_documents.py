@@ -24,7 +24,7 @@ from siem.parsing.casts import FEW
 from siem.parsing.columns import Coded, Column, ColumnBatch, Numbered
 from siem.run.reading import read
 from siem.schema import LEAVES, OVERSIZE, SEQ, DatasetFields, SourceObject, additions, decoded, stripped
-from siem.schema.leaves import LONGEST
+from siem.schema.leaves import LONGEST, MOST
 from siem.store.opensearch.documents import BulkLines
 from siem.store.opensearch.names import Names, Period, begun
 from siem.testing.batches import DocumentBatch
@@ -238,3 +238,17 @@ class TestColumns:
         assert all(piece.count(b"\n") % 2 == 0 and piece.endswith(b"}\n") for piece in pieces)
         assert max(map(len, pieces)) < 4 << 20
         assert [decoded(line)[SEQ] for _, line in pairs(b"".join(pieces))] == list(range(len(batch)))
+
+
+@pytest.mark.parametrize(("letters", "values"), [(3_900, 1_000), (3_900, 1_100), (3_900, 2_500), (5_000, 25_000)])
+def test_leaves_that_are_too_many_are_left_out(registry: Registry, letters: int, values: int) -> None:
+    """Of events of 6 to 110 KB."""
+    record = {"eventVersion": "1.09", "eventTime": "2026-11-01T00:00:00Z", "p": {"k" * letters: [1] * values}}
+    (batch,) = batches(registry, f"AWSLogs/{TRAIL_KEY}", orjson.dumps({"Records": [record]}))
+    fields = registry.parsers["aws.cloudtrail"].fields
+    segment = BulkLines(fields, NAMES, True, NOW).segment(batch, 0)
+    assert_as_specified(batch, segment, fields, True, 0)
+    assert (b'"siem.leaves":' in segment) == (letters * values < MOST)
+
+
+TRAIL_KEY = "111122223333/CloudTrail/us-east-1/2026/11/01/111122223333_CloudTrail_us-east-1_20261101T0000Z_a.json"

@@ -7,7 +7,7 @@ brace. That function is the specification; here the same is written in a third o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, repeat
 from typing import Any
@@ -17,7 +17,7 @@ import orjson
 from siem.parsing.batch import Batch
 from siem.parsing.columns import ColumnBatch
 from siem.schema import LEAVES, SEQ, DatasetFields, additions, decoded
-from siem.schema.leaves import LONGEST, TEXT_FIELDS
+from siem.schema.leaves import LONGEST, MOST, TEXT_FIELDS
 from siem.store.opensearch.column_documents import in_columns
 from siem.store.opensearch.names import Names
 from siem.store.opensearch.places import Places
@@ -25,6 +25,10 @@ from siem.store.opensearch.record_leaves import RecordLeaves
 
 TOGETHER = 1 << 20
 """Bytes of events whose lines are joined."""
+
+SMALL, LARGE = 5_000, 16 << 10
+"""Bytes of an event. A small one has no long text, and not too many leaves: of n bytes they are n * n / 8 at most.
+Those of a large one are counted before they are written: they could be a thousand times as long."""
 
 OPENING, NAMED = b'{"create":{"_index":"', b'","_id":'
 SEQUEL = f',"{SEQ}":'.encode()
@@ -88,8 +92,10 @@ class BulkLines:
         """The end of a document, from what stands behind `siem.seq`. held: see `RecordLeaves.held`."""
         if self._leaves is None:
             return ended(additions(document, self._fields))
+        if len(line) > LARGE:
+            return ended(additions(decoded(line), self._fields))
         items = self._leaves.items(document, held)
-        if len(line) > LONGEST and has_long(document, items):  # nothing is longer than the line that holds it
+        if len(line) > SMALL and has_long(document, items):
             return ended(additions(decoded(line), self._fields))
         return b"".join((LISTED, orjson.dumps(items), b"}\n")) if items else b"}\n"
 
@@ -99,7 +105,7 @@ def ended(added: Mapping[str, Sequence[str]]) -> bytes:
     return b"".join([b"," + orjson.dumps(added)[1:] if added else b"}", b"\n"])
 
 
-def has_long(document: Mapping[str, Any], items: Iterable[str]) -> bool:
-    """There may be a text that the index leaves out."""
+def has_long(document: Mapping[str, Any], items: Sequence[str]) -> bool:
+    """There may be a text that the index leaves out, or too many."""
     texts = [document[name] for name in TEXT_FIELDS & document.keys()]
-    return any(len(text) > LONGEST // 2 for text in chain(items, texts))
+    return sum(map(len, items)) > MOST or any(len(text) > LONGEST // 2 for text in chain(items, texts))
