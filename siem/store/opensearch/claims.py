@@ -55,6 +55,11 @@ class Writer:
             with suppress(Unavailable):  # others see that this writer gives no sign of life
                 self._connection.ask("DELETE", self._path(self.token), also=(404,), patience=0)
 
+    def renew(self) -> None:
+        """Go on under another token, which nothing in the log is about; what was seen of others stays known."""
+        self.end()
+        self.token = secrets.token_hex(8)
+
     def is_gone(self, token: str) -> bool:
         """Another writer has ended, or has given no sign of life for as long as a lease while this one looked."""
         found = document(self._connection.ask("GET", self._path(token), also=(404,)))

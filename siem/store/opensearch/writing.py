@@ -82,8 +82,7 @@ class OpenSearchWriting:
             try:
                 return self._attempt(finished)
             except Contended:
-                self._writer.end()
-                self._writer = Writer(self._place.connection, self._place.names, self._place.lease)  # see `Log`
+                self._writer.renew()
                 time.sleep(random.uniform(0, 1))  # noqa: S311  (so that two who wait for each other part)
         return []
 
