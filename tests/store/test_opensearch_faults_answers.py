@@ -1,4 +1,4 @@
-"""Answers that are lost, and nodes that cannot answer yet: everything is there in the end, and once."""
+"""Answers that are lost, and nodes that cannot answer yet: in the end everything is there, and once."""
 
 from __future__ import annotations
 
