@@ -144,7 +144,9 @@ class TestClusters:
         for kind in ("index", "component"):
             asked(settings, "DELETE", f"/_{kind}_template/{prefix}*", also=(404,))
 
-    def test_before_init_it_says_so_and_after_it_is_content(self, settings: Settings) -> None:
+    def test_before_init_it_says_so_and_after_it_is_content(
+        self, settings: Settings, caplog: pytest.LogCaptureFixture
+    ) -> None:
         found = bad(examined(settings, FIELDS, now))
         assert [check.what for check in found] == ["component template", "index template", "index"]
         assert all(check.verdict is Verdict.FAILURE and "siem store init" in check.advice for check in found)
@@ -154,6 +156,7 @@ class TestClusters:
         assert initialised(settings) == planned
         checks = [check for check in examined(settings, FIELDS, now) if "of node" not in check.said]  # a full machine
         assert verdicts(checks) == dict.fromkeys(("connection", "health", "disk", "clock", "templates"), "ok")
+        assert [record.getMessage() for record in caplog.records if record.name == "siem.store"] == []
 
     def test_an_index_that_is_read_only(self, settings: Settings) -> None:
         initialised(settings)

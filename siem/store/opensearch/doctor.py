@@ -83,7 +83,7 @@ def ours(names: Names) -> str:
 
 
 def health(connection: Connection, names: Names) -> Iterator[Check]:
-    said = connection.ask("GET", f"/_cluster/health/{ours(names)}", timeout="1s")
+    said = connection.ask("GET", f"/_cluster/health/{ours(names)}")
     away, status, nodes = said["unassigned_shards"], said["status"], said["number_of_nodes"]
     if status == "red":
         told = f"{away} shards are away: events cannot be read or written"
