@@ -226,6 +226,7 @@ PARSER = JsonRecords(
     ),
     nested=("resources", "insightDetails", "addendum", "edgeDeviceDetails", "eventContext"),
     repeating=("userIdentity", "tlsDetails"),
+    stretches={"eventVersion": True, "eventTime": False, "eventType": True},
     payloads=("requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"),
     native={
         "eventName": "event.action",

@@ -370,6 +370,7 @@ PARSER = JsonRecords(
     repeating=(
         "ruleGroupList", "terminatingRuleMatchDetails", "labels", "captchaResponse", "challengeResponse",
     ),
+    stretches={"timestamp": False, "formatVersion": True, "httpRequest": False},
     payloads=(
         "labels", "ruleGroupList", "rateBasedRuleList", "nonTerminatingMatchingRules", "terminatingRuleMatchDetails",
     ),

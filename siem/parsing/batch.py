@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import repeat
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -31,6 +32,10 @@ class Documents(Protocol):
     def column(self, name: str) -> Sequence[Any]:
         """The values of a top-level key, None where a document has none; those of schema fields are cheap."""
         ...
+
+    def rows(self, names: Sequence[str]) -> Iterable[Sequence[Any]]:
+        """For each document the values of several such keys."""
+        return zip(*map(self.column, names), strict=True) if names else repeat((), len(self))
 
     def raw(self, row: int) -> bytes:
         """JSON text that holds everything that the source sent of this event."""

@@ -45,7 +45,8 @@ class JsonRecords:
     first_key: with which the source begins every record. bare: records come without envelope.
     written: every top-level key that the source is known to write, in its order; nested: those of them that hold
     objects or lists and are not in `record`.
-    payloads: keys of open content (attributes of `record`, each Nested). native, aliases: as in `DatasetFields`.
+    payloads: keys of open content (attributes of `record`, each Nested).
+    native, aliases, stretches: as in `DatasetFields`.
     varied: the key behind which records vary, where what is written between the first key and this one repeats.
     repeating: keys of nested values that are the same from record to record; functions get them as bytes, the other
     Nested ones as msgspec.Raw.
@@ -64,6 +65,7 @@ class JsonRecords:
     payloads: tuple[str, ...] = ()
     varied: str | None = None
     repeating: tuple[str, ...] = ()
+    stretches: Mapping[str, bool] = field(default_factory=dict)
     native: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     bare: bool = False
@@ -83,6 +85,7 @@ class JsonRecords:
             frozenset(self.payloads),
             nested=True,
             known=frozenset(self.written) or None,
+            stretches=self.stretches,
         )
 
     @cached_property

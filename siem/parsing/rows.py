@@ -86,6 +86,12 @@ class RowDocuments(Documents):
             return [self[row].get(name) for row in range(len(self))]
         return list(map(attrgetter(attribute), self._events))
 
+    def rows(self, names: Sequence[str]) -> Iterable[Sequence[Any]]:
+        attributes = [self._attributes.get(name, "") for name in names]
+        if len(names) < 2 or "" in attributes or self._record in names:
+            return super().rows(names)
+        return map(attrgetter(*attributes), self._events)  # a third of the time of columns, for eight names
+
     def raw(self, row: int) -> bytes:
         return joined((self._events[row].record,))
 

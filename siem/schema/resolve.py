@@ -95,6 +95,8 @@ class DatasetFields:
     payloads: top-level keys of the record whose content is open; each is stored as one JSON text of its own.
     nested: the record is JSON below the dataset's name; False: native columns stand beside the schema's.
     known: every native name (of nested records: first key) that the source is known to write; None: it may be any.
+    stretches: keys with which stretches of a nested record begin, in its order, and whether these repeat from record to
+    record: where time can be saved (a seventh of that of bulk lines). It changes no answer.
     """
 
     dataset: str
@@ -104,6 +106,7 @@ class DatasetFields:
     payloads: frozenset[str] = frozenset()
     nested: bool = True
     known: frozenset[str] | None = None
+    stretches: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def names(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from siem.parsing.columns import Coded, Column, ColumnBatch, Numbered
 from siem.run.reading import read
 from siem.schema import LEAVES, OVERSIZE, SEQ, DatasetFields, SourceObject, additions, decoded, stripped
 from siem.schema.leaves import LONGEST, MOST
+from siem.store.opensearch import record_leaves
 from siem.store.opensearch.documents import BulkLines
 from siem.store.opensearch.names import Names, Period, begun
 from siem.testing.batches import DocumentBatch
@@ -85,6 +87,20 @@ def test_golden_cases(case: Path, registry: Registry) -> None:
         assert_as_specified(batch, lines.segment(batch, 7), parser.fields, parser.unique_ids, 7)
 
 
+@pytest.mark.parametrize(
+    "names", [[], ["event.id"], ["event.id", "url.path"], ["event.id", "aws.waf"], ["x", "url.path"]]
+)
+def test_rows_of_documents_are_their_columns(names: list[str], registry: Registry) -> None:
+    raw = raw_object(next(case for case in CASES if case.parent.name == "waf"))
+    every = list(batches(registry, "WAFLogs/x.log", raw))
+    assert every
+    for batch in every:
+        found = batch.documents()
+        assert [tuple(row) for row in found.rows(names)] == [
+            tuple(found.column(name)[at] for name in names) for at in range(len(batch))
+        ]
+
+
 texts = st.sampled_from(["Get", "/a", "8080", "", 'q"\\', "é\u2028", "\n\x00", "true", "😀"]) | st.text(
     st.characters(exclude_categories=["Cs"]), max_size=5
 )
@@ -117,6 +133,31 @@ class TestAnyRecord:
         segment = BulkLines(FIELDS, NAMES, unique_ids, NOW).segment(batch, 0)
         assert_as_specified(batch, segment, FIELDS, unique_ids, 0)
 
+    @given(st.lists(documents(), min_size=1, max_size=3), st.sampled_from([1, 2, 2048]))
+    def test_is_written_as_specified_where_stretches_repeat(self, given: list[dict[str, Any]], remembered: int) -> None:
+        fields = replace(FIELDS, stretches={"name": True, "in": False, "p": True, "a": True})
+        batch = DocumentBatch("x.y", [fields_of | {"x.y": record["x.y"]} for record in given for fields_of in given])
+        with patch.object(record_leaves, "REMEMBERED", remembered):
+            lines = BulkLines(fields, NAMES, False, NOW)
+            assert_as_specified(batch, lines.segment(batch, 0), fields, False, 0)
+            assert_as_specified(batch, lines.segment(batch, 0), fields, False, 0)
+
+    def test_a_stretch_again_whose_fields_hold_something_else(self) -> None:
+        document: dict[str, Any] = {"@timestamp": "2026-11-01T00:00:00Z", "event.id": "1", "event.dataset": "x.y"}
+        document |= {"x.y": {"name": "Get", "b": 1, "p": None}}
+        fields = replace(FIELDS, stretches={"name": True, "p": False})
+        batch = DocumentBatch("x.y", [document | {"event.action": text} for text in ("Get", "Put", "Get")])
+        written = pairs(BulkLines(fields, NAMES, False, NOW).segment(batch, 0))
+        assert [decoded(line)[LEAVES] for _, line in written] == [["b=1"], ["name=Get", "b=1"], ["b=1"]]
+
+    @pytest.mark.parametrize("inner", [{"p": 1, "q": 2}, [{"r": 0, "p": 1}], {"q": {"r": 0, "p": {"p": 1}}}])
+    def test_a_key_that_begins_a_stretch_may_stand_inside(self, inner: Any) -> None:
+        document: dict[str, Any] = {"@timestamp": "2026-11-01T00:00:00Z", "event.id": "1", "event.dataset": "x.y"}
+        fields = replace(FIELDS, stretches={"a": True, "p": True})
+        for record in ({"a": {"r": 1, **inner} if isinstance(inner, dict) else inner}, {"a": inner, "p": inner}):
+            batch = DocumentBatch("x.y", [document | {"x.y": record}] * 2)
+            assert_as_specified(batch, BulkLines(fields, NAMES, False, NOW).segment(batch, 0), fields, False, 0)
+
     @pytest.mark.parametrize(
         "record",
         [
@@ -128,6 +169,7 @@ class TestAnyRecord:
             {"in": "/a"},
             {"number": 8080},
             {"number": "8080"},
+            {"name": 1},
             {"name": None, "in": None},
         ],
     )
