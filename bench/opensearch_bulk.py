@@ -31,9 +31,9 @@ from bench.corpus_vpcflow import V2
 from bench.corpus_vpcflow import vpcflow as flows
 from bench.parsed import batches, parser_of
 from siem.schema.mapping import index
-from siem.store.opensearch.bulk import ANSWERED, MOST, Bulk
-from siem.store.opensearch.connection import Connection, Json
-from siem.store.opensearch.documents import BulkLines
+from siem.store.opensearch.cluster.connection import Connection, Json
+from siem.store.opensearch.events.bulk import ANSWERED, MOST, Bulk
+from siem.store.opensearch.events.documents import BulkLines
 from siem.store.opensearch.names import Names
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)

@@ -21,8 +21,8 @@ from siem.run.content import load_registry
 from siem.run.ingest import ingest
 from siem.sigma import Rule, clause
 from siem.store.opensearch import OpenSearchStore
+from siem.store.opensearch.cluster.preparing import prepare
 from siem.store.opensearch.names import Names
-from siem.store.opensearch.preparing import prepare
 
 NAMES = ("detection pass of 100 rules over 100,000 new events in OpenSearch",)
 DATASET, OBJECTS, EVENTS, RULES = "aws.cloudtrail", 5, 20_000, 100

@@ -13,7 +13,7 @@ from bench.corpus_vpcflow import V2, V5
 from bench.corpus_vpcflow import vpcflow as flows
 from bench.corpus_waf import waf as requests
 from bench.parsed import batches, ndjson, parser_of
-from siem.store.opensearch.documents import BulkLines
+from siem.store.opensearch.events.documents import BulkLines
 from siem.store.opensearch.names import Names
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)

@@ -19,8 +19,8 @@ from bench.opensearch_bulk import Corpus, Node
 from bench.parsed import parser_of
 from siem.schema.fields import Kind
 from siem.schema.mapping import ANALYSIS, EXACT, FOLDED, RECORD, TYPES, put
+from siem.store.opensearch.cluster.templates import EVENT_SETTINGS, VERSION, events_family
 from siem.store.opensearch.names import Names
-from siem.store.opensearch.templates import EVENT_SETTINGS, VERSION, events_family
 
 NAME = "stored bytes on OpenSearch"
 GOAL = 1.15

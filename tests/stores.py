@@ -9,9 +9,9 @@ from opensearchpy import OpenSearch
 
 from siem.run.content import load_registry
 from siem.schema import DatasetFields
-from siem.store.opensearch.connection import Connection, Json
+from siem.store.opensearch.cluster.connection import Connection, Json
+from siem.store.opensearch.cluster.preparing import prepare
 from siem.store.opensearch.names import Names
-from siem.store.opensearch.preparing import prepare
 
 
 def shipped_fields() -> dict[str, DatasetFields]:

@@ -33,7 +33,7 @@ from siem.sigma import (
 from siem.store.embedded.engine import Engine
 
 if TYPE_CHECKING:  # who hunts without a cluster does not load its client, which takes 0.1 s
-    from siem.store.opensearch.engine import Engine as Node
+    from siem.store.opensearch.search.engine import Engine as Node
 
 ENGINES = ("python", "duckdb")
 """Those that need nothing but this process."""

@@ -14,7 +14,7 @@ from siem.schema import DatasetFields
 from siem.store.contract import Store
 
 if TYPE_CHECKING:
-    from siem.store.opensearch.engine import Engine
+    from siem.store.opensearch.search.engine import Engine
 
 LEDGER = "ledger.sqlite"
 

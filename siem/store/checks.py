@@ -33,7 +33,7 @@ class Check:
 def examined(settings: Settings, fields: Mapping[str, DatasetFields], clock: Callable[[], datetime]) -> list[Check]:
     """The checks of the store that the settings name, for these datasets. Nothing is changed."""
     if is_cluster(settings.store):
-        from siem.store.opensearch.doctor import checks  # its client takes 0.2 s to load
+        from siem.store.opensearch.cluster.doctor import checks  # its client takes 0.2 s to load
 
         return checks(settings, fields, clock)
     from siem.store.embedded.doctor import checks as of_a_folder

@@ -38,8 +38,8 @@ def preparation(
 def of_a_cluster(
     settings: Settings, fields: Mapping[str, DatasetFields], dry_run: bool, tell: Callable[[str], None]
 ) -> list[Prepared]:
-    from siem.store.opensearch import clients, preparing
-    from siem.store.opensearch.templates import templates
+    from siem.store.opensearch.cluster import clients, preparing
+    from siem.store.opensearch.cluster.templates import templates
 
     for caution in clients.cautions(settings):
         tell(f"warning: {caution}")

@@ -22,7 +22,7 @@ from siem.run.content import load_registry
 from siem.sigma import RuleSet, load_rules
 from siem.store.contract import Alert, Delivery, LedgerRow, Signal, Store
 from siem.store.opensearch import OpenSearchStore
-from siem.store.opensearch.connection import Connection, Json
+from siem.store.opensearch.cluster.connection import Connection, Json
 from siem.store.opensearch.names import Names
 from siem.testing.batches import DocumentBatch
 from siem.testing.deliveries import NOW, START, TRAIL, delivery, found, put, reject, trail

@@ -18,9 +18,9 @@ from siem.parsing.batch import Parsed, text_of
 from siem.schema import Clause, DatasetFields, Dialect, additions, decoded
 from siem.schema.mapping import index
 from siem.store.contract import Delivery, Hit, LedgerRow, State, raised
-from siem.store.opensearch.connection import Connection, Json
+from siem.store.opensearch.cluster.connection import Connection, Json
 from siem.store.opensearch.names import Names
-from siem.store.opensearch.searching import Asked, hits
+from siem.store.opensearch.search.searching import Asked, hits
 from siem.testing.deliveries import FLOW, NOW, TRAIL
 
 FIELDS = {FLOW: DatasetFields(FLOW, nested=False), TRAIL: DatasetFields(TRAIL)}

@@ -16,8 +16,8 @@ from signing import authorization, sha, signature
 
 from siem.config import Settings, load_settings
 from siem.errors import ConfigError, Unavailable
-from siem.store.opensearch.addresses import Address, Host, address, is_address
-from siem.store.opensearch.clients import cautions, check_product, connect, names_of
+from siem.store.opensearch.cluster.addresses import Address, Host, address, is_address
+from siem.store.opensearch.cluster.clients import cautions, check_product, connect, names_of
 from siem.store.opensearch.names import Period
 
 TLS = Path(__file__).parent / "tls"

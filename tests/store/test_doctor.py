@@ -23,8 +23,8 @@ from siem.store import existing_store, open_folder, shown
 from siem.store.checks import Check, Verdict, examined
 from siem.store.contract import State
 from siem.store.embedded import doctor
-from siem.store.opensearch import doctor as of_cluster
-from siem.store.opensearch.clients import connect
+from siem.store.opensearch.cluster import doctor as of_cluster
+from siem.store.opensearch.cluster.clients import connect
 from siem.store.preparation import Prepared, preparation
 from siem.testing.deliveries import delivery, put
 
@@ -211,7 +211,7 @@ class TestClusters:
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         initialised(settings)
-        monkeypatch.setattr("siem.store.opensearch.preparing.VERSION", 0)
+        monkeypatch.setattr("siem.store.opensearch.cluster.preparing.VERSION", 0)
         checks = examined(settings, FIELDS, now)
         assert verdicts(checks)["clock"] == "ok"
         (check,) = [check for check in bad(checks) if check.what == "templates"]

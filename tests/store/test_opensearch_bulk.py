@@ -13,9 +13,9 @@ from cutting import cutting
 from opensearchpy import OpenSearch
 
 from siem.errors import Refused, Unavailable
-from siem.store.opensearch.bulk import Bulk, Outcome, Part, halved
-from siem.store.opensearch.connection import Connection, Json
-from siem.store.opensearch.pace import Pace
+from siem.store.opensearch.cluster.connection import Connection, Json
+from siem.store.opensearch.events.bulk import Bulk, Outcome, Part, halved
+from siem.store.opensearch.events.pace import Pace
 
 slow = pytest.mark.slow
 EACH = 200

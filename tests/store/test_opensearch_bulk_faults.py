@@ -10,7 +10,7 @@ import pytest
 from opensearch import Node, Nodes, NoNode
 from test_opensearch_bulk import EACH, bodies, connected, counted, made, sent
 
-from siem.store.opensearch.bulk import Bulk
+from siem.store.opensearch.events.bulk import Bulk
 
 pytestmark = pytest.mark.slow
 SINGLE = {"discovery.type": "single-node"}

@@ -26,8 +26,8 @@ from siem.parsing.columns import Coded, Column, ColumnBatch, Numbered
 from siem.run.reading import read
 from siem.schema import LEAVES, OVERSIZE, SEQ, DatasetFields, SourceObject, additions, decoded, stripped
 from siem.schema.leaves import LONGEST, MOST
-from siem.store.opensearch import record_leaves
-from siem.store.opensearch.documents import BulkLines
+from siem.store.opensearch.events import record_leaves
+from siem.store.opensearch.events.documents import BulkLines
 from siem.store.opensearch.names import Names, Period, begun
 from siem.testing.batches import DocumentBatch
 from siem.testing.golden import cases, raw_object

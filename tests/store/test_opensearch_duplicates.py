@@ -10,12 +10,14 @@ from stores import connected, emptied, prepared, removed, shipped_fields
 
 from siem.parsing.batch import Parsed
 from siem.store.contract import Store
-from siem.store.opensearch import OpenSearchStore, operations, spool
-from siem.store.opensearch.bulk import Bulk, Outcome
-from siem.store.opensearch.connection import Connection
+from siem.store.opensearch import OpenSearchStore
+from siem.store.opensearch.cluster import operations
+from siem.store.opensearch.cluster.connection import Connection
+from siem.store.opensearch.cluster.operations import Operation
+from siem.store.opensearch.events import spool
+from siem.store.opensearch.events.bulk import Bulk, Outcome
+from siem.store.opensearch.events.spool import Plan, Spool
 from siem.store.opensearch.names import Names
-from siem.store.opensearch.operations import Operation
-from siem.store.opensearch.spool import Plan, Spool
 from siem.testing.deliveries import START, TRAIL, delivery, found, put, trail
 
 pytestmark = pytest.mark.slow

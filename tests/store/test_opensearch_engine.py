@@ -14,9 +14,9 @@ from stores import connected, removed
 
 from siem.errors import Unavailable
 from siem.schema import ANY_JSON, LEAVES, OVERSIZE, Clause, DatasetFields
-from siem.store.opensearch import engine as module
-from siem.store.opensearch.engine import Engine
 from siem.store.opensearch.names import Names
+from siem.store.opensearch.search import engine as module
+from siem.store.opensearch.search.engine import Engine
 
 pytestmark = pytest.mark.slow
 

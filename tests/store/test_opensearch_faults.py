@@ -17,8 +17,9 @@ from stores import prepared, shipped_fields
 
 from siem.parsing import Registry
 from siem.sigma import RuleSet
-from siem.store.opensearch import searching, spool
+from siem.store.opensearch.events import spool
 from siem.store.opensearch.names import Names
+from siem.store.opensearch.search import searching
 from siem.testing.deliveries import TRAIL
 
 pytestmark = pytest.mark.slow

@@ -15,9 +15,9 @@ from stores import connected, emptied, prepared, removed, shipped_fields
 from siem.errors import Unavailable
 from siem.parsing import Registry
 from siem.sigma import RuleSet
+from siem.store.opensearch.cluster.operations import Operation, conflicts
+from siem.store.opensearch.cluster.scanning import documents, scan
 from siem.store.opensearch.names import Names, States
-from siem.store.opensearch.operations import Operation, conflicts
-from siem.store.opensearch.scanning import documents, scan
 from siem.testing.deliveries import put
 
 pytestmark = pytest.mark.slow

@@ -22,12 +22,12 @@ from stores import connected, emptied, prepared, removed, shipped_fields
 from siem.parsing import Registry
 from siem.sigma import RuleSet
 from siem.store.entries import Entry
-from siem.store.opensearch import spool
-from siem.store.opensearch.claims import Contended, Writer, claimed, released
-from siem.store.opensearch.log import Log
+from siem.store.opensearch.cluster.scanning import scan
+from siem.store.opensearch.commit.claims import Contended, Writer, claimed, released
+from siem.store.opensearch.commit.log import Log
+from siem.store.opensearch.commit.rows import WRITING
+from siem.store.opensearch.events import spool
 from siem.store.opensearch.names import Names, States
-from siem.store.opensearch.rows import WRITING
-from siem.store.opensearch.scanning import scan
 from siem.testing.deliveries import NOW, delivery, put
 
 pytestmark = pytest.mark.slow

@@ -14,9 +14,9 @@ from searchable import BROKEN, EVERY, MICROSECOND, MILLISECOND, NOTHING, SECOND,
 
 from siem.schema import Clause
 from siem.store.contract import Hit, raised
-from siem.store.opensearch import ordering, packs, reading, searching, windows
-from siem.store.opensearch.counting import counted
-from siem.store.opensearch.searching import Asked
+from siem.store.opensearch.search import ordering, packs, reading, searching, windows
+from siem.store.opensearch.search.counting import counted
+from siem.store.opensearch.search.searching import Asked
 from siem.testing.deliveries import FLOW, START, TRAIL
 from siem.testing.searching_contract import SearchingContract
 from siem.testing.store_contract import StoreContract

@@ -12,7 +12,7 @@ from searchable import BROKEN, EVERY, MICROSECOND, SECOND, Searchable, does, eve
 
 from siem.errors import ContentError, Refused, Unavailable
 from siem.schema import Clause
-from siem.store.opensearch import packs, searching
+from siem.store.opensearch.search import packs, searching
 from siem.testing.deliveries import START, TRAIL
 
 pytestmark = pytest.mark.slow

@@ -15,9 +15,9 @@ from siem.errors import ContentError
 from siem.parsing.batch import Parsed
 from siem.store.contract import Delivery, Store
 from siem.store.opensearch import OpenSearchStore
-from siem.store.opensearch.log import Log
+from siem.store.opensearch.commit.log import Log
+from siem.store.opensearch.commit.rows import Row
 from siem.store.opensearch.names import Names
-from siem.store.opensearch.rows import Row
 from siem.testing.deliveries import NOW, TRAIL, delivery, ids, put, reject, trail
 from siem.testing.retention_contract import LIMIT, TURN
 from siem.testing.store_contract import StoreContract

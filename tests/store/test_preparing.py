@@ -19,11 +19,11 @@ from siem.errors import ConfigError
 from siem.parsing import Registry
 from siem.schema import DatasetFields, additions, decoded
 from siem.schema.mapping import ANALYSIS
-from siem.store.opensearch import preparing
-from siem.store.opensearch.connection import Connection, Json
+from siem.store.opensearch.cluster import preparing
+from siem.store.opensearch.cluster.connection import Connection, Json
+from siem.store.opensearch.cluster.preparing import Step, Thing, changes, periods, prepare, settled
+from siem.store.opensearch.cluster.templates import templates
 from siem.store.opensearch.names import Names, Period, States
-from siem.store.opensearch.preparing import Step, Thing, changes, periods, prepare, settled
-from siem.store.opensearch.templates import templates
 
 pytestmark = pytest.mark.slow
 

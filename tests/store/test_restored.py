@@ -24,8 +24,8 @@ from siem.parsing import Registry
 from siem.run.ingest import Ingested, ingest
 from siem.schema import Clause
 from siem.store.opensearch import OpenSearchStore
-from siem.store.opensearch.counting import counted
 from siem.store.opensearch.names import Names
+from siem.store.opensearch.search.counting import counted
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from siem.errors import ConfigError
 from siem.parsing import Registry
 from siem.schema import FIELDS, DatasetFields
 from siem.schema.mapping import index
-from siem.store.opensearch.differences import conflicts, differing, holds, lacking, meets, names, overridden
+from siem.store.opensearch.cluster.differences import conflicts, differing, holds, lacking, meets, names, overridden
+from siem.store.opensearch.cluster.templates import EVENT_SETTINGS, VERSION, Templates, templates
 from siem.store.opensearch.names import Names, Period, States
-from siem.store.opensearch.templates import EVENT_SETTINGS, VERSION, Templates, templates
 
 TRAIL = DatasetFields("aws.cloudtrail")
 FLOW = DatasetFields("aws.vpcflow", nested=False)

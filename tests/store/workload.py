@@ -16,7 +16,8 @@ from stores import connected, emptied, prepared, shipped_fields
 from siem.parsing.batch import Parsed
 from siem.store.contract import Judged, Signal, State, Store
 from siem.store.embedded import EmbeddedStore, writing
-from siem.store.opensearch import OpenSearchStore, spool
+from siem.store.opensearch import OpenSearchStore
+from siem.store.opensearch.events import spool
 from siem.store.opensearch.names import Names
 from siem.testing.deliveries import (
     FLOW,

@@ -19,13 +19,13 @@ from siem.errors import Unavailable
 from siem.store.contract import MERGED, Again, Alert, Judged, Progress, Settle, Signal
 from siem.store.groups import part
 from siem.store.opensearch import signals as kept
-from siem.store.opensearch.claims import PAUSE, Writer
-from siem.store.opensearch.log import APPLIED, Log, Pointer
+from siem.store.opensearch.cluster.operations import Operation, conflicts
+from siem.store.opensearch.cluster.scanning import document, documents, scan
+from siem.store.opensearch.commit.claims import PAUSE, Writer
+from siem.store.opensearch.commit.log import APPLIED, Log, Pointer
+from siem.store.opensearch.commit.writing import Place
 from siem.store.opensearch.names import States
-from siem.store.opensearch.operations import Operation, conflicts
-from siem.store.opensearch.scanning import document, documents, scan
 from siem.store.opensearch.signals import Version, digest, group_key, of_groups, signal_id
-from siem.store.opensearch.writing import Place
 from siem.store.times import micros
 
 Group = tuple[str, str]

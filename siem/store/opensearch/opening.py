@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from siem.config import Settings
 from siem.errors import ConfigError
 from siem.schema import DatasetFields
-from siem.store.opensearch.clients import check_product, connect, names_of
-from siem.store.opensearch.connection import Connection
-from siem.store.opensearch.engine import Engine
+from siem.store.opensearch.cluster.clients import check_product, connect, names_of
+from siem.store.opensearch.cluster.connection import Connection
+from siem.store.opensearch.cluster.preparing import prepare, settled
 from siem.store.opensearch.names import Names, States
-from siem.store.opensearch.preparing import prepare, settled
+from siem.store.opensearch.search.engine import Engine
 from siem.store.opensearch.store import OpenSearchStore
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from siem.parsing.batch import text_of
 from siem.store.contract import MERGED, Alert, Signal
 from siem.store.groups import grouping, part
-from siem.store.opensearch.connection import Connection
+from siem.store.opensearch.cluster.connection import Connection
+from siem.store.opensearch.cluster.operations import Operation
+from siem.store.opensearch.cluster.scanning import scan
 from siem.store.opensearch.names import Names, States
-from siem.store.opensearch.operations import Operation
-from siem.store.opensearch.scanning import scan
 from siem.store.times import from_micros, micros
 
 BY_TIME = ({"micros": "asc"}, {"event_id": "asc"}, {"part": "asc"})

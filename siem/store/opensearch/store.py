@@ -23,16 +23,16 @@ from siem.store.contract import (
     StoredReject,
     raised,
 )
-from siem.store.opensearch import ledger, rejects
-from siem.store.opensearch.connection import Connection
-from siem.store.opensearch.counting import counted
+from siem.store.opensearch.cluster.connection import Connection
+from siem.store.opensearch.commit import ledger, rejects
+from siem.store.opensearch.commit.log import Log
+from siem.store.opensearch.commit.replaying import Replay, replay
+from siem.store.opensearch.commit.retention import retain
+from siem.store.opensearch.commit.writing import OpenSearchWriting, Place
 from siem.store.opensearch.judgements import Judgements
-from siem.store.opensearch.log import Log
 from siem.store.opensearch.names import Names
-from siem.store.opensearch.replaying import Replay, replay
-from siem.store.opensearch.retention import retain
-from siem.store.opensearch.searching import Asked, hits
-from siem.store.opensearch.writing import OpenSearchWriting, Place
+from siem.store.opensearch.search.counting import counted
+from siem.store.opensearch.search.searching import Asked, hits
 
 LEASE = 30.0
 """Seconds without a sign of life after which what a process had claimed is taken from it."""

@@ -1,0 +1,1 @@
+"""Commits: the log that decides, the ledger that follows it, and who writes an object."""

@@ -1,0 +1,1 @@
+"""From batches to documents of the cluster: bulk lines, and how they are sent."""

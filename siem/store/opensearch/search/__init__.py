@@ -1,0 +1,1 @@
+"""What packs of clauses find, in order, in bounded memory."""
