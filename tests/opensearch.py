@@ -259,7 +259,7 @@ class Nodes:
 
     def cluster(self, count: int) -> list[Node]:
         """A new cluster, whose nodes know each other when this returns."""
-        name = f"cluster-{os.getpid()}"
+        name = f"cluster-{os.getpid()}-{len(list(self.folder.glob('cluster-*-1')))}"
         common = {"cluster.name": name, "discovery.seed_providers": "file"}
         first = {"cluster.initial_cluster_manager_nodes": f"{name}-1"}
         with self.locked():

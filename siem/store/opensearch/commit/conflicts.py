@@ -101,9 +101,15 @@ class Conflicts:
         return found
 
     def _settled(self, items: Sequence[Item], duplicates: dict[Place, str]) -> list[Item]:
-        """One look; those that are not settled yet."""
+        """One look; those that are not settled yet.
+
+        Raises:
+            Contended: an object of this commit was taken over.
+        """
         held = self._held(items)
-        rows = self._log.rows(sorted({one.object for one in held if one} - self._holding - self._mine.keys()))
+        rows = self._log.rows(sorted({one.object for one in held if one} - self._holding))
+        if any(not self._is_mine(row) for id_, row in rows.items() if id_ in self._mine):
+            raise Contended  # what is there may be of whoever took it over: it must not be written over
         self._holding |= {id_ for id_, row in rows.items() if row.holds}
         left: list[Item] = []
         taken: list[tuple[Item, Held | None, Operation]] = []
@@ -116,7 +122,7 @@ class Conflicts:
                 continue
             if one is not None and (one.object in self._holding or self._is_first(one, item)):
                 duplicates[place] = item.index
-            elif one is not None and self._is_being_written(rows.get(one.object)):
+            elif one is not None and one.object not in self._mine and self._is_being_written(rows.get(one.object)):
                 left.append(item)
             else:
                 version = one.version if one else None
@@ -144,6 +150,10 @@ class Conflicts:
     def _is_first(self, one: Held, item: Item) -> bool:
         """What is there came in this commit, and before the item."""
         return one.object in self._mine and (self._mine[one.object], one.seq) < (self._mine[item.object], item.seq)
+
+    def _is_mine(self, row: Row) -> bool:
+        """The claim stands. Read after the documents: those were written before anybody could take it over."""
+        return row.state == WRITING and row.token == self._writer.token
 
     def _is_being_written(self, row: Row | None) -> bool:
         """By somebody who lives. The claim of one who does not is freed."""
