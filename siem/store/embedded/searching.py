@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from siem.store.embedded.files import rows_at
 from siem.store.embedded.objects import Readable
 from siem.store.embedded.packs import Pack, Pairs
 from siem.store.embedded.parts import Part, parts
+from siem.store.sought import Sought
 from siem.store.times import from_micros, micros
 
 MOST_HITS, HELD_BYTES = 8192, 32 << 20
@@ -42,20 +41,8 @@ FOUND = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is looked for. See `siem.store.contract.Store.search`."""
-
-    queries: Sequence[Query]
-    objects: Sequence[str] | None
-    since: datetime | None
-    until: datetime | None
-    documents: bool
-    columns: Collection[str]
-
-    @property
-    def dataset(self) -> str:
-        return self.queries[0].dataset
+class Asked(Sought[Query]):
+    """What is looked for in files."""
 
     def within(self, part: Part) -> np.ndarray | None:
         """Rows of these objects and times; None: all."""

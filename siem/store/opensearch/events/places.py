@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from siem.parsing.batch import Batch
 from siem.store.opensearch.names import OTHER, Names
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+from siem.store.times import micros
 
 DAY = len("2026-11-01")
 
@@ -65,4 +63,4 @@ class Places(dict[str, tuple[bytes, str]]):
 
 def microseconds(text: str) -> int:
     """Since 1970, of a time as documents have it."""
-    return (datetime.fromisoformat(text) - EPOCH) // MICROSECOND
+    return micros(datetime.fromisoformat(text))

@@ -7,8 +7,7 @@ searches with those give the hits, page by page, which are merged; their documen
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from heapq import merge
 from itertools import groupby
 
@@ -23,23 +22,12 @@ from siem.store.opensearch.search.pages import FEWEST, MOST, TOGETHER, Found, Pa
 from siem.store.opensearch.search.reading import Document, Source, read
 from siem.store.opensearch.search.view import Lost, View, opened, refreshed
 from siem.store.opensearch.search.windows import HAS_OVERSIZE, Dsl, Scope, Window, extent, windows
+from siem.store.sought import Sought
 from siem.store.times import from_micros, micros_or_none
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is looked for. See `siem.store.contract.Store.search`."""
-
-    queries: Sequence[Clause]
-    objects: Sequence[str] | None
-    since: datetime | None
-    until: datetime | None
-    documents: bool
-    columns: Collection[str]
-
-    @property
-    def dataset(self) -> str:
-        return self.queries[0].dataset
+class Asked(Sought[Clause]):
+    """What is looked for in indices."""
 
     def places(self, found: Found, alive: Collection[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Matched and unsure queries of a hit. alive: the queries that have not failed."""
