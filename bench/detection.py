@@ -19,7 +19,7 @@ from bench.corpus_cloudtrail import cloudtrail
 from bench.corpus_rules import rules
 from bench.ingest import NOW, bucket
 from siem.config import Limits, load_settings
-from siem.detect.alerts import group_columns
+from siem.detect.alerts import shown
 from siem.detect.hunting import Hunt
 from siem.detect.packs import Packs, Span
 from siem.detect.sources import Sources
@@ -85,7 +85,7 @@ def passed(over: Stored, asked: Sequence[Rule]) -> int:
     def erred(rule: Rule, error: ContentError) -> None:
         raise error
 
-    wanted = frozenset[str]().union(*[group_columns(rule) for rule in asked])
+    wanted = frozenset[str]().union(*[shown(rule) for rule in asked])
     with closing(open_folder(over.folder / "store")) as store:
         for _ in Packs(over.sources.fields[DATASET], store.dialect).found(store, asked, Span(), wanted, erred):
             pass

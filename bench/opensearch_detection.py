@@ -14,7 +14,7 @@ from bench.ingest import bucket
 from bench.opensearch_bulk import NOW, ROUNDS, Measured, Node
 from bench.parsed import parser_of
 from siem.config import load_settings
-from siem.detect.alerts import group_columns
+from siem.detect.alerts import shown
 from siem.detect.packs import Packs, Span
 from siem.errors import ContentError
 from siem.run.content import load_registry
@@ -57,7 +57,7 @@ def measured(node: Node) -> Iterator[Measured]:
 def passed(store: OpenSearchStore, asked: Sequence[Rule], objects: list[str]) -> float:
     """Seconds that rules take to find what they match in objects, with what alerts need of it."""
     start, packs, wanted = time.perf_counter(), Packs(parser_of(DATASET).fields, store.dialect), frozenset[str]()
-    columns = wanted.union(*[group_columns(rule) for rule in asked])
+    columns = wanted.union(*[shown(rule) for rule in asked])
     hits = sum(1 for _ in packs.found(store, asked, Span(objects), columns, refused))
     spent = time.perf_counter() - start
     assert 0 < hits <= MOST_HITS * OBJECTS * EVENTS, f"{hits} events hit: the corpus is not what the claim is about"

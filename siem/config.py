@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +20,22 @@ from siem.errors import ConfigError
 
 MEBI = 1 << 20
 
+SPAN = re.compile(r"(\d{1,6})([smhd])")
+SECONDS = {"h": 3_600, "m": 60, "s": 1}
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
 RATIO_FROM = 16 * MEBI
 """Content below this is never too much for its compressed size: an empty day of logs compresses 1,000 times."""
 
 PREFIX = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """What names of indices may begin with."""
+
+
+def span(length: timedelta) -> str:
+    """A length of time as settings have it: `24h`."""
+    seconds = int(length.total_seconds())
+    unit = next(unit for unit in ("h", "m", "s") if seconds % SECONDS[unit] == 0)
+    return f"{seconds // SECONDS[unit]}{unit}"
 
 
 class Limits(BaseModel, frozen=True):
@@ -48,6 +60,23 @@ class Batching(BaseModel, frozen=True):
 
     events: int = Field(default=50_000, gt=0, description="events in one write")
     objects: int = Field(default=1_000, gt=0, description="objects in one write")
+
+
+class Detect(BaseModel, frozen=True):
+    """How matches become alerts."""
+
+    live_window: timedelta = Field(
+        default=timedelta(hours=24),
+        gt=timedelta(0),
+        description="events older than this when they are stored are history",
+    )
+
+    @field_validator("live_window", mode="before")
+    @classmethod
+    def _span(cls, value: object) -> object:
+        """`90m`, `24h`, `7d`; anything else is left to the type, which takes seconds and ISO 8601 too."""
+        found = SPAN.fullmatch(value) if isinstance(value, str) else None
+        return timedelta(**{UNITS[found[2]]: int(found[1])}) if found else value
 
 
 class OpenSearch(BaseModel, frozen=True):
@@ -96,6 +125,7 @@ class Settings(BaseSettings):
     retention: dict[str, PositiveInt] = Field(
         default={}, description="days that events are kept, by dataset; `default` for those that are not named"
     )
+    detect: Detect = Detect()
     opensearch: OpenSearch = OpenSearch()
 
     @field_validator("content", mode="before")

@@ -1,25 +1,213 @@
-"""`siem alerts`: what rules came to."""
+"""`siem alerts`: what rules came to, and what people did about it."""
 
 from __future__ import annotations
 
+import getpass
+import os
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from siem.cli import options
-from siem.cli.output import write
+from siem.cli.output import Format, write, write_texts
+from siem.errors import UsageError
+from siem.sigma import LEVELS
 from siem.store import existing_store
+from siem.store.contract import Alert, Store
+from siem.store.handling import ACKNOWLEDGED, CLOSED, OPEN, Action, Disposition, Verb
 
-app = typer.Typer(rich_markup_mode=None, help="Alerts.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, help="Alerts, and what was done about them.", no_args_is_help=True)
 
-COLUMNS = ("level", "title", "group", "first", "last", "count", "state", "id")
+COLUMNS = ("level", "title", "group", "last", "count", "state", "marks", "id")
+SHORTEST = 6
+"""Characters of an id that may stand for all of it, where no other alert's begins so."""
+
+IdsArgument = Annotated[list[str], typer.Argument(metavar="ID…", help="Alerts; the beginning of an id will do.")]
+ByOption = Annotated[
+    str | None, typer.Option("--by", help="Who; SIEM_PERSON, else the name of the user who is logged in.")
+]
+States = Annotated[
+    list[str] | None, typer.Option("--state", help=f"{OPEN}, {ACKNOWLEDGED} or {CLOSED}; may be repeated.")
+]
 
 
 @app.command(name="list")
 def list_(
-    store: options.StoreOption = None, content: options.ContentOption = None, form: options.FormatOption = None
+    state: States = None,
+    level: Annotated[str | None, typer.Option("--level", help="This level and those above.")] = None,
+    rule: Annotated[str | None, typer.Option("--rule", help="Of the rule with this id or name.")] = None,
+    history: Annotated[
+        bool | None, typer.Option("--history/--live", help="Only those of old logs, or only the others.")
+    ] = None,
+    since: options.SinceOption = None,
+    until: options.UntilOption = None,
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    form: options.FormatOption = None,
 ) -> None:
-    """All alerts, newest first."""
+    """Alerts, newest first. `after_hours` and `history` mark them; --since and --until are about their last event."""
+    wanted = _wanted(state, level)
+    first, end = options.time(since), options.time(until)
     with closing(existing_store(options.settings(store, content))) as kept:
-        write([asdict(alert) for alert in kept.alerts()], COLUMNS, form)
+        found = [
+            one
+            for one in kept.alerts()
+            if one.state in wanted[0] and one.level in wanted[1]
+            and (rule is None or one.rule_id == rule)
+            and (history is None or one.history == history)
+            and (first is None or one.last >= first) and (end is None or one.last < end)
+        ]  # fmt: skip
+    write([_row(alert) for alert in found], COLUMNS, form)
+
+
+@app.command()
+def show(
+    alert: Annotated[str, typer.Argument(metavar="ID")],
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    form: options.FormatOption = None,
+) -> None:
+    """One alert whole: what was found, its events by id, what was done, and the alerts that it took over from."""
+    with closing(existing_store(options.settings(store, content))) as kept:
+        one = _named(kept, [alert])[0]
+        earlier = [other for other in kept.alerts(merged=True) if other.merged_into == one.id]
+        done = kept.actions([one.id, *[other.id for other in earlier]])
+    row = _row(one) | {"actions": [asdict(action) for action in done], "merged": [other.id for other in earlier]}
+    write_texts([row], _lines, form, lambda rows: rows[0])
+
+
+@app.command()
+def ack(
+    alerts: IdsArgument,
+    text: Annotated[str, typer.Option("--text", help="A note.")] = "",
+    by: ByOption = None,
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    form: options.FormatOption = None,
+) -> None:
+    """Say that somebody looks at alerts."""
+    _act(alerts, Verb.ACKNOWLEDGE, text, by, store, content, form)
+
+
+@app.command()
+def close(
+    alerts: IdsArgument,
+    disposition: Annotated[Disposition, typer.Option("--as", help="What they were.")],
+    text: Annotated[str, typer.Option("--text", help="Why.")],
+    by: ByOption = None,
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    form: options.FormatOption = None,
+) -> None:
+    """Close alerts. Those closed as `true` open again when more of their events come; others stay closed."""
+    _act(alerts, Verb.CLOSE, text, by, store, content, form, disposition)
+
+
+@app.command()
+def reopen(
+    alerts: IdsArgument,
+    text: Annotated[str, typer.Option("--text", help="Why.")] = "",
+    by: ByOption = None,
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    form: options.FormatOption = None,
+) -> None:
+    """Open alerts again."""
+    _act(alerts, Verb.REOPEN, text, by, store, content, form)
+
+
+def _act(
+    ids: Sequence[str],
+    verb: Verb,
+    text: str,
+    by: str | None,
+    store: str | None,
+    content: Path | None,
+    form: Format | None,
+    disposition: Disposition | None = None,
+) -> None:
+    """One action on each alert, all of them or none."""
+    author, now = person(by), options.now()
+    if verb is Verb.CLOSE and not text.strip():
+        raise UsageError("--text: say why, for whoever reads it next year")
+    with closing(existing_store(options.settings(store, content))) as kept:
+        actions = [
+            Action(uuid.uuid4().hex, one.id, one.rule_id, verb, author, now, text, disposition)
+            for one in _named(kept, ids)
+        ]
+        left = kept.act(actions)
+    write([_row(alert) for alert in left], COLUMNS, form)
+
+
+def person(by: str | None) -> str:
+    """Who acts."""
+    try:
+        name = by or os.environ.get("SIEM_PERSON") or getpass.getuser()
+    except (KeyError, OSError) as error:  # a container's user may have no name
+        raise UsageError("--by: say who you are, or set SIEM_PERSON") from error
+    if not name.strip():
+        raise UsageError("--by: say who you are")
+    return name
+
+
+def _named(kept: Store, ids: Sequence[str]) -> list[Alert]:
+    """The alerts of these ids or beginnings; of merged ones their survivors. Each once.
+
+    Raises:
+        UsageError: there is none, or several begin so.
+    """
+    found: dict[str, Alert] = {}
+    for id_ in ids:
+        one = kept.alert(id_) or _begins(kept, id_)
+        survivor = one if one.merged_into is None else kept.alert(one.merged_into)
+        if survivor is not None:
+            found[survivor.id] = survivor
+    return list(found.values())
+
+
+def _begins(kept: Store, start: str) -> Alert:
+    found = [one for one in kept.alerts(merged=True) if one.id.startswith(start)] if len(start) >= SHORTEST else []
+    if not found:
+        raise UsageError(f"no alert {start}; `siem alerts list` has their ids ({SHORTEST} characters or more of one)")
+    if len(found) > 1:
+        raise UsageError(f"alert {start}: {len(found)} ids begin so; give more of it")
+    return found[0]
+
+
+def _wanted(states: Sequence[str] | None, level: str | None) -> tuple[set[str], set[str]]:
+    known = (OPEN, ACKNOWLEDGED, CLOSED)
+    if wrong := set(states or ()).difference(known):
+        raise UsageError(f"--state {sorted(wrong)[0]}: write {', '.join(known)}")
+    if level is not None and level not in LEVELS:
+        raise UsageError(f"--level {level}: write one of {', '.join(LEVELS)}")
+    return set(states or known), set(LEVELS[LEVELS.index(level) if level else 0 :])
+
+
+def _row(alert: Alert) -> dict[str, Any]:
+    marks = [name for name, there in (("after hours", alert.after_hours), ("history", alert.history)) if there]
+    marks += [alert.disposition] if alert.disposition else []
+    return asdict(alert) | {"marks": marks}
+
+
+def _lines(row: dict[str, Any]) -> Iterator[str]:
+    """An alert for people."""
+    yield f"{row['level']}  {row['title']}"
+    if row["text"]:
+        yield row["text"]
+    yield f"rule {row['rule_id']}   {' '.join(row['tags'])}"
+    yield from [f"{name}: {', '.join(texts)}" for name, texts in row["values"].items()]
+    yield f"{row['count']:,} events from {row['first']:%FT%TZ} to {row['last']:%FT%TZ}"
+    yield from [f"  {event}" for event in row["events"][:20]]
+    if len(row["events"]) > 20:
+        yield f"  and {len(row['events']) - 20:,} more; --format json has up to 1,000"
+    yield f"{row['state']}{''.join([f', {mark}' for mark in row['marks']])}"
+    for done in row["actions"]:
+        what = f"{done['verb']} {done['disposition'] or ''}".strip()
+        yield f"  {done['time']:%FT%TZ}  {what} by {done['author']}: {done['text']}"
+    yield from [f"took over from {id_}" for id_ in row["merged"]]
+    yield f"id {row['id']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import typer
@@ -10,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from siem.cli import options
 from siem.cli.output import write
+from siem.config import span
 from siem.store import shown
 
 app = typer.Typer(rich_markup_mode=None, help="The settings.", no_args_is_help=True)
@@ -42,4 +44,6 @@ def rows(model: BaseModel, above: str = "") -> Iterator[dict[str, Any]]:
 def plainly(setting: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN
+    if isinstance(value, timedelta):
+        return span(value)
     return shown(value) if setting == "store" else value

@@ -28,18 +28,19 @@ def detect_command(
     replaces what they matched there."""
     settings = options.settings(store, content)
     found = options.rules(rules, settings.content)
-    sources = options.sources(settings.content)
+    sources, among = options.sources(settings.content), options.circumstances(settings)
     count = len(found.own)
     first, end = options.time(since), options.time(until)
     with closing(existing_store(settings)) as kept, progress() as shown:
         task = shown.add_task("judging")
         if first is not None or end is not None:
-            done = again(kept, found, sources, first, end)
+            done = again(kept, found, sources, first, end, among)
         else:
             done = detect(
                 kept, found, sources,
                 lambda so_far: shown.update(task, description=line(so_far, count)),
                 everything=not rules,
+                among=among,
             )  # fmt: skip
     for told in outcome(done, count):
         tell(told)

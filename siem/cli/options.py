@@ -11,6 +11,7 @@ import typer
 
 from siem.cli.output import Format, tell
 from siem.config import Settings, load_settings
+from siem.detect.circumstances import Circumstances
 from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
@@ -99,6 +100,11 @@ def check_dataset(dataset: str | None, parsers: Registry) -> None:
 
 def sources(content: Path | None) -> Sources:
     return Sources.of(registry(content))
+
+
+def circumstances(settings: Settings) -> Circumstances:
+    """What alerts depend on beside rules and events."""
+    return Circumstances(live_window=settings.detect.live_window)
 
 
 def refused(problems: tuple[ContentError, ...] | list[ContentError]) -> None:

@@ -131,8 +131,13 @@ def write(
     results().print(table(rows, columns))
 
 
-def write_texts(things: list[Any], text: Callable[[Any], Iterable[str]], form: Format | None) -> None:
-    """Things that are no rows of a list: `table` is their text, line by line.
+def write_texts(
+    things: list[Any],
+    text: Callable[[Any], Iterable[str]],
+    form: Format | None,
+    whole: Callable[[list[Any]], Any] = list,
+) -> None:
+    """Things that are no rows of a list: `table` is their text, line by line. whole: as of `write`.
 
     Raises:
         UsageError: as CSV.
@@ -141,7 +146,7 @@ def write_texts(things: list[Any], text: Callable[[Any], Iterable[str]], form: F
     if form is Format.CSV:
         raise UsageError("this is no list: it has no form csv")
     if form is not Format.TABLE:
-        write(things, (), form)
+        write(things, (), form, whole)
         return
     for line in [line for thing in things for line in text(thing)]:
         results().print(Text(plain(line)), soft_wrap=True)

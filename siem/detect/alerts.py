@@ -11,11 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from siem.detect import wording
+from siem.detect.circumstances import Circumstances
 from siem.detect.correlated import Episode
 from siem.detect.correlating import EVIDENCE, LONGEST
 from siem.schema import fold
-from siem.sigma import Rule
-from siem.store.contract import MERGED, OPEN, Alert, Signal
+from siem.sigma import LEVELS, Correlation, Rule
+from siem.store.contract import Alert, Signal
+from siem.store.handling import MERGED, inherited
 
 WINDOW = timedelta(hours=1)
 """Signals closer than this belong to one episode."""
@@ -27,13 +30,25 @@ ACCOUNT = "cloud.account.id"
 ABOUT = ("siem.principal.id", "user.name", "source.address", "source.ip")
 """Whom an alert is about: the first of these that the event has, and its account."""
 
+SHOWN = (
+    *(ACCOUNT, "cloud.region", *ABOUT, "siem.principal.person"),
+    *("event.provider", "event.action", "error.code", "destination.ip", "destination.port", "url.path"),
+)
+"""Fields whose values every alert shows."""
 
-def group_of(rule: Rule, document: Mapping[str, object]) -> dict[str, str]:
+MOST_VALUES = 10
+"""Different values of a field that an alert shows."""
+
+Values = Mapping[str, Sequence[str]]
+"""Field -> what events have in it."""
+
+
+def group_of(rule: Rule, values: Values) -> dict[str, str]:
     """What the alert of this event is about: the fields of `custom: {group: [...]}`, else principal or address."""
     named = named_group(rule)
     if named is None:
-        named = [ACCOUNT, *[name for name in ABOUT if document.get(name) is not None][:1]]
-    return {name: str(document[name]) for name in named if document.get(name) is not None}
+        named = [ACCOUNT, *[name for name in ABOUT if values.get(name)][:1]]
+    return {name: values[name][0] for name in named if values.get(name)}
 
 
 def named_group(rule: Rule) -> list[str] | None:
@@ -42,10 +57,10 @@ def named_group(rule: Rule) -> list[str] | None:
     return [str(name) for name in named] if isinstance(named, list) else None
 
 
-def group_columns(rule: Rule) -> frozenset[str]:
-    """What `group_of` may look at."""
-    named = named_group(rule)
-    return frozenset((ACCOUNT, *ABOUT) if named is None else named)
+def shown(rule: Rule | Correlation) -> frozenset[str]:
+    """The fields of events that an alert's group, title, text and values are made of."""
+    own = named_group(rule) if isinstance(rule, Rule) else None
+    return wording.fields(rule).union(SHOWN, own or ())
 
 
 def episodes(signals: Iterable[Signal]) -> Iterator[list[Signal]]:
@@ -61,56 +76,106 @@ def episodes(signals: Iterable[Signal]) -> Iterator[list[Signal]]:
         yield run
 
 
-def rule_alerts(rule: Rule, signals: Iterable[Signal]) -> list[Alert]:
+def rule_alerts(rule: Rule, signals: Iterable[Signal], among: Circumstances) -> list[Alert]:
     """The alerts that the signals of some groups of a rule come to."""
     groups: dict[tuple[tuple[str, str], ...], list[Signal]] = {}
     for signal in signals:
         groups.setdefault(folded(signal.group), []).append(signal)
-    return [_alert(rule, run) for group in groups.values() for run in episodes(group)]
+    made = []
+    for run in [run for group in groups.values() for run in episodes(group)]:
+        events = tuple([signal.event_id for signal in run[:EVIDENCE]])
+        span = (run[0].timestamp, run[-1].timestamp)
+        made.append(_alert(rule, run[0].group, span, len(run), events, run, among))
+    return made
 
 
-def correlation_alerts(found: Iterable[Episode]) -> list[Alert]:
-    """The alerts that a correlation's episodes are."""
-    return [
-        Alert(
-            id=alert_id(one.rule.key, one.group, one.first, one.events[0]),
-            rule_id=one.rule.key,
-            title=one.rule.title,
-            level=one.rule.level or DEFAULT_LEVEL,
-            tags=one.rule.tags,
-            group=one.group,
-            first=one.first,
-            last=one.last,
-            count=one.count,
-            events=tuple(one.events),
-        )
-        for one in found
-    ]
+def correlation_alerts(found: Iterable[Episode], signals: Iterable[Signal], among: Circumstances) -> list[Alert]:
+    """The alerts that a correlation's episodes are. signals: of all its events."""
+    by_event: dict[str, list[Signal]] = {}
+    for signal in signals:
+        by_event.setdefault(signal.event_id, []).append(signal)
+    made = []
+    for one in found:
+        run = [signal for event in one.events for signal in by_event.get(event, ())]
+        span = (one.first, one.last)
+        made.append(_alert(one.rule, one.group, span, one.count, tuple(one.events), run, among))
+    return made
+
+
+def _alert(
+    rule: Rule | Correlation,
+    group: Mapping[str, str],
+    span: tuple[datetime, datetime],
+    count: int,
+    events: tuple[str, ...],
+    run: Sequence[Signal],
+    among: Circumstances,
+) -> Alert:
+    """An alert, with what its signals say: words, values, level and marks."""
+    values = _values(run)
+    known = {**values, **{name: (value,) for name, value in group.items()}}
+    late = any(among.after_hours(signal.timestamp) for signal in run)
+    environments = {among.environment(account) for account in values.get(ACCOUNT, ())}
+    return Alert(
+        id=alert_id(rule.key, group, span[0], events[0]),
+        rule_id=rule.key,
+        title=wording.title(rule, known),
+        level=level(rule, environments, late),
+        tags=rule.tags,
+        group=group,
+        first=span[0],
+        last=span[1],
+        count=count,
+        events=events,
+        text=wording.text(rule, known),
+        values={name: texts[:MOST_VALUES] for name, texts in values.items()},
+        after_hours=late,
+        history=bool(run) and all(signal.history for signal in run),
+        tier=rule.tier,
+        channel=rule.channel,
+    )
+
+
+def level(rule: Rule | Correlation, environments: Iterable[str | None], late: bool) -> str:
+    """The highest that a rule gives to one of these environments, and to the hour."""
+    own = rule.level or DEFAULT_LEVEL
+    found = [rule.levels.get(environment or "", own) for environment in environments] or [own]
+    if late and rule.after_hours is not None:
+        found.append(rule.after_hours)
+    return max(found, key=LEVELS.index)
+
+
+def _values(run: Sequence[Signal]) -> dict[str, tuple[str, ...]]:
+    """The different values of each field, in order of time, in the order of `SHOWN`."""
+    found: dict[str, dict[str, None]] = {name: {} for name in SHOWN}
+    for signal in run:
+        for name, texts in signal.values.items():
+            found.setdefault(name, {}).update(dict.fromkeys(texts))
+    return {name: tuple(texts) for name, texts in found.items() if texts}
 
 
 def succeeded(made: Sequence[Alert], standing: Sequence[Alert]) -> list[Alert]:
     """The alerts of some groups of a rule, made anew, and what became of those that stood there.
 
     An alert that stood passes on to the one of its id, else to the earliest of the new ones of its group that it
-    overlaps: its state, and, where the id is another, a link. Where several pass on to one, it is open if one of them
-    is. What overlaps none is gone.
+    overlaps: what was done with it, and, where the id is another, a link. What overlaps none is gone.
     """
     heirs: dict[str, str] = {}
-    states: dict[str, list[str]] = {alert.id: [] for alert in made}
+    earlier: dict[str, list[Alert]] = {alert.id: [] for alert in made}
     by_group: dict[tuple[tuple[str, str], ...], list[Alert]] = {}
     for alert in made:
         by_group.setdefault(folded(alert.group), []).append(alert)
     for old in sorted(standing, key=lambda alert: alert.first):
         if old.state != MERGED and (heir := _heir(old, by_group.get(folded(old.group), []))):
             heirs[old.id] = heir
-            states[heir].append(old.state)
+            earlier[heir].append(old)
     merged = [
         replace(old, state=MERGED, merged_into=heirs[survivor])
         for old in standing
         for survivor in [old.merged_into or old.id]
-        if old.id not in states and survivor in heirs
+        if old.id not in earlier and survivor in heirs
     ]
-    return [*[replace(alert, state=_state(states[alert.id])) for alert in made], *merged]
+    return [*[inherited(alert, earlier[alert.id]) for alert in made], *merged]
 
 
 def folded(group: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -122,26 +187,6 @@ def _heir(old: Alert, made: Sequence[Alert]) -> str | None:
     if any(new.id == old.id for new in made):
         return old.id
     return next((new.id for new in made if new.first <= old.last and new.last >= old.first), None)
-
-
-def _state(states: Sequence[str]) -> str:
-    return OPEN if OPEN in states or not states else states[0]
-
-
-def _alert(rule: Rule, run: Sequence[Signal]) -> Alert:
-    first = run[0]
-    return Alert(
-        id=alert_id(rule.key, first.group, first.timestamp, first.event_id),
-        rule_id=rule.key,
-        title=rule.title,
-        level=rule.level or DEFAULT_LEVEL,
-        tags=rule.tags,
-        group=first.group,
-        first=first.timestamp,
-        last=run[-1].timestamp,
-        count=len(run),
-        events=tuple(signal.event_id for signal in run[:EVIDENCE]),
-    )
 
 
 def alert_id(rule: str, group: Mapping[str, str], time: datetime, event: str) -> str:

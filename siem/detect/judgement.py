@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
-from siem.detect.alerts import correlation_alerts, folded, group_columns, group_of, rule_alerts, succeeded
+from siem.detect.alerts import correlation_alerts, folded, group_of, rule_alerts, shown, succeeded
+from siem.detect.circumstances import USUAL, Circumstances
 from siem.detect.correlated import Correlated, Seen
 from siem.detect.correlating import Correlator
 from siem.detect.sources import Sources
 from siem.sigma import Correlation, Reader, Rule, RuleSet, fields_read
 from siem.store.contract import Alert, Hit, Signal
 
+INGESTED = "event.ingested"
+
 
 class Judgement:
     """What a rule set makes of hits. left_out: of correlations, events that had no value to be grouped by."""
 
-    def __init__(self, rules: RuleSet, sources: Sources) -> None:
+    def __init__(self, rules: RuleSet, sources: Sources, among: Circumstances = USUAL) -> None:
+        self._among = among
         self._rules = {rule.key: rule for rule in rules.rules}
         self._silent = rules.silent
         self._correlated = Correlated(rules.correlations, rules.silent)
         self._correlations = {one.key: one for one in self._correlated.alerting}
         self._readers = {dataset: Reader(fields) for dataset, fields in sources.fields.items()}
         self._correlator = Correlator()
+        self._fields: dict[str, frozenset[str]] = {}
         self.left_out: Counter[str] = Counter()
 
     def takers(self, rule: Rule) -> tuple[str, ...]:
@@ -33,38 +38,48 @@ class Judgement:
 
     def columns(self, rule: Rule, dataset: str) -> frozenset[str]:
         """The columns of a document that its signals are made of."""
-        own = frozenset[str]() if rule.key in self._silent else group_columns(rule)
-        wanted = self._correlated.wanted(rule.key) if self._correlated.over(rule.key) else ()
-        return own | fields_read(wanted, self._readers[dataset].fields)
+        return fields_read(self._wanted(rule), self._readers[dataset].fields) | {INGESTED}
 
     def signals(self, rule: Rule, hit: Hit) -> Iterator[Signal]:
         """The signals of a hit: one for the rule itself, one for each group of each correlation that stands on it."""
         document = hit.document or {}
-        if rule.key not in self._silent:
-            yield self._signal(rule, hit, group_of(rule, document))
-        over = self._correlated.over(rule.key)
-        if not over:
-            return
         read = self._readers[hit.dataset]
-        values = {name: read.texts(name, document) for name in self._correlated.wanted(rule.key)}
+        values = {name: texts for name in self._wanted(rule) if (texts := read.texts(name, document))}
+        old = is_old(hit, self._among.live_window)
+        if rule.key not in self._silent:
+            yield self._signal(rule, hit, group_of(rule, values), values, old)
         seen = Seen(rule.key, hit.event_id, hit.timestamp, values)
-        for one in over:
+        for one in self._correlated.over(rule.key):
             groups = self._correlated.groups(one, seen)
             self.left_out[one.key] += not groups
             for group in groups.values():
                 about = dict(zip(one.group_by, group, strict=True))
-                yield self._signal(one, hit, about, rule.key, values)
+                yield self._signal(one, hit, about, values, old, rule.key)
+
+    def _wanted(self, rule: Rule) -> frozenset[str]:
+        """The fields whose values its signals have."""
+        if rule.key not in self._fields:
+            takers: list[Rule | Correlation] = [*self._correlated.over(rule.key)]
+            takers += [rule] if rule.key not in self._silent else []
+            self._fields[rule.key] = self._correlated.wanted(rule.key).union(*map(shown, takers))
+        return self._fields[rule.key]
 
     def _signal(
-        self, taker: Rule | Correlation, hit: Hit, group: dict[str, str], matched: str = "", values: Any = None
+        self,
+        taker: Rule | Correlation,
+        hit: Hit,
+        group: dict[str, str],
+        values: Mapping[str, Sequence[str]],
+        old: bool,
+        matched: str = "",
     ) -> Signal:
         place = (hit.event_id, hit.timestamp, hit.object, hit.dataset)
-        return Signal(taker.key, *place, taker.fingerprint, group, matched, values or {})
+        return Signal(taker.key, *place, taker.fingerprint, group, matched, values, old)
 
     def settled(self, key: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert]:
         """See `siem.store.contract.Settle`."""
         if key in self._rules:
-            return succeeded(rule_alerts(self._rules[key], signals), standing)
+            return succeeded(rule_alerts(self._rules[key], signals, self._among), standing)
         seen = {(one.matched, one.event_id, one.timestamp): one for one in signals}
         outcome = self._correlated.outcome(
             self._correlations[key],
@@ -72,5 +87,11 @@ class Judgement:
             self._correlator,
         )
         asked = {folded(one.group) for one in signals}  # an event can be in groups that nobody asked for
-        made = [alert for alert in correlation_alerts(outcome.episodes) if folded(alert.group) in asked]
-        return succeeded(made, standing)
+        wanted = [episode for episode in outcome.episodes if folded(episode.group) in asked]
+        return succeeded(correlation_alerts(wanted, signals, self._among), standing)
+
+
+def is_old(hit: Hit, live_window: timedelta) -> bool:
+    """The event was older than this when the write of its object began."""
+    ingested = (hit.document or {}).get(INGESTED)
+    return ingested is not None and datetime.fromisoformat(ingested) - hit.timestamp > live_window

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from siem.detect.circumstances import USUAL, Circumstances
 from siem.detect.judgement import Judgement
 from siem.detect.packs import Erred, Found, Packs, Span, by_span
 from siem.detect.sources import Sources
@@ -53,6 +54,7 @@ def detect(
     sources: Sources,
     progress: Callable[[Passed], None] = _silent,
     everything: bool = False,
+    among: Circumstances = USUAL,
 ) -> Passed:
     """Judge what each rule has not judged yet. A crash anywhere is harmless: a new pass does it again.
 
@@ -62,7 +64,7 @@ def detect(
     Raises:
         Unavailable: the store is away; what was marked stays so.
     """
-    running = _Pass(store, rules, sources)
+    running = _Pass(store, rules, sources, among)
     state = store.progress()
     for dataset in sources.fields:
         if state.owing:
@@ -74,13 +76,20 @@ def detect(
     return running.done
 
 
-def again(store: Store, rules: RuleSet, sources: Sources, since: datetime | None, until: datetime | None) -> Passed:
+def again(
+    store: Store,
+    rules: RuleSet,
+    sources: Sources,
+    since: datetime | None,
+    until: datetime | None,
+    among: Circumstances = USUAL,
+) -> Passed:
     """Judge stored events of a span again, whatever was marked; what a rule finds now replaces what it had found there.
 
     Raises:
         Unavailable: the store is away; the rules that were done stay so.
     """
-    running = _Pass(store, rules, sources)
+    running = _Pass(store, rules, sources, among)
     running.again(Span(None, since, until))
     return running.done
 
@@ -109,10 +118,10 @@ class _Pass:
     every correlation that stands on it and alerts. Each taker has marks of its own.
     """
 
-    def __init__(self, store: Store, rules: RuleSet, sources: Sources) -> None:
+    def __init__(self, store: Store, rules: RuleSet, sources: Sources, among: Circumstances) -> None:
         self._store, self._sources, self._withheld = store, sources, rules.withheld
         self._rules = {rule.key: rule for rule in rules.rules}
-        self._judgement = Judgement(rules, sources)
+        self._judgement = Judgement(rules, sources, among)
         self._packs = {dataset: Packs(fields, store.dialect) for dataset, fields in sources.fields.items()}
         self.done = Passed(left_out=self._judgement.left_out)
 

@@ -7,6 +7,7 @@ from siem.sigma.doubts import Doubting
 from siem.sigma.duckdb import query
 from siem.sigma.explaining import Explaining
 from siem.sigma.gates import fields_read
+from siem.sigma.head import LEVELS
 from siem.sigma.lists import load_lists
 from siem.sigma.loading import RuleSet, load_rules
 from siem.sigma.logsources import datasets_of
@@ -20,6 +21,7 @@ from siem.sigma.tracing import reasons
 
 __all__ = [
     "KEYWORDS",
+    "LEVELS",
     "Condition",
     "Correlation",
     "Dispatch",

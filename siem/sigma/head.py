@@ -22,6 +22,8 @@ class Head:
 
     key: how it is called everywhere: its id, else its name, else `file.yml#n`, n being its place in the file from 1.
     tags, references, falsepositives: as written. custom: the `custom` mapping, for our own settings.
+    level: of its alerts; levels: environment -> level, where it is another there; after_hours: out of working hours.
+    tier, channel: who is to hear of its alerts.
     """
 
     key: str
@@ -38,6 +40,10 @@ class Head:
     references: tuple[str, ...] = ()
     falsepositives: tuple[str, ...] = ()
     custom: Mapping[str, Any] = field(default_factory=dict)
+    levels: Mapping[str, str] = field(default_factory=dict)
+    after_hours: str | None = None
+    tier: str = "alert"
+    channel: str | None = None
 
 
 def key_of(document: Document, label: str) -> str:
@@ -121,4 +127,7 @@ def _custom(content: Mapping[str, Any], problems: Problems) -> Mapping[str, Any]
     if not isinstance(value, dict):
         problems.add("custom must be a mapping", "custom")
         return {}
+    for name in ("title", "text"):
+        if not isinstance(value.get(name, ""), str):
+            problems.add(f"{name} must be text, with fields in braces", "custom", name)
     return MappingProxyType(value)

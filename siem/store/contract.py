@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from siem.errors import ContentError
 from siem.parsing.batch import Parsed, Reject
 from siem.schema import Dialect, Question, SourceObject
+from siem.store.handling import OPEN, Action, Disposition
 
 
 class State(StrEnum):
@@ -109,7 +110,8 @@ class Signal:
 
     group: what its alert is about (field -> value); values that differ in case alone are the same group.
     matched: of a correlation: which event rule matched. Then rule and group are of the key too.
-    values: of a correlation: the event's values of the fields that it asks for.
+    values: what the event has in the fields that its alert is to show, or that its correlation asks for.
+    history: the event was old already when it was stored.
     """
 
     rule_id: str
@@ -121,16 +123,18 @@ class Signal:
     group: Mapping[str, str] = field(default_factory=dict)
     matched: str = ""
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-
-OPEN, MERGED = "open", "merged"
-"""States of an alert that the program knows; people may set others."""
+    history: bool = False
 
 
 @dataclass(frozen=True)
 class Alert:
     """Signals of one rule and group whose windows touch. `id` is a hash of rule, group and first event.
 
+    title, text, level: as its rule had them when it last changed. text: "" where the rule says no more than its title.
+    values: field -> the first ten different values that its events have.
+    after_hours: one of its events was outside of working hours. history: all of them were old when they were stored.
+    tier, channel: who is to hear of it.
+    state, disposition, author, note, changed: where it stands, and who brought it there, why and when (`handling`).
     merged_into: the alert that took over from this one (state MERGED), because late data changed what came first.
     """
 
@@ -144,7 +148,17 @@ class Alert:
     last: datetime
     count: int
     events: Sequence[str]  # at most 1,000 event ids, in order of time
+    text: str = ""
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    after_hours: bool = False
+    history: bool = False
+    tier: str = "alert"
+    channel: str | None = None
     state: str = OPEN
+    disposition: Disposition | None = None
+    author: str | None = None
+    note: str = ""
+    changed: datetime | None = None
     merged_into: str | None = None
 
 
@@ -346,6 +360,19 @@ class Store(Protocol):
 
     def alerts(self, merged: bool = False) -> list[Alert]:
         """All alerts, newest first; those that were merged into others only if so asked."""
+        ...
+
+    def alert(self, id_: str) -> Alert | None:
+        """One alert, merged ones too."""
+        ...
+
+    def act(self, actions: Sequence[Action]) -> list[Alert]:
+        """Log actions and carry them out, in one commit; the alerts that they leave, in order. One on an alert that was
+        merged is on its survivor; one on an alert that does not exist is left out. Safe to repeat."""
+        ...
+
+    def actions(self, alerts: Collection[str] | None = None) -> list[Action]:
+        """What was done with these alerts, or (None) with all, in the order in which it was done."""
         ...
 
     def stats(self) -> list[DatasetStats]:

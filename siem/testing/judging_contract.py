@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from siem.parsing.batch import Parsed
-from siem.store.contract import MERGED, Again, Alert, Judged, Progress, Signal, Store
+from siem.store.contract import Again, Alert, Judged, Progress, Signal, Store
+from siem.store.handling import MERGED
 from siem.testing.deliveries import (
     FLOW,
     NOW,

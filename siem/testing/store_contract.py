@@ -34,12 +34,13 @@ from siem.testing.deliveries import (
     trail,
     waiting,
 )
+from siem.testing.handling_contract import HandlingContract
 from siem.testing.judging_contract import JudgingContract
 from siem.testing.retention_contract import RetentionContract
 from siem.testing.searching_contract import SearchingContract
 
 
-class StoreContract(JudgingContract, SearchingContract, RetentionContract):
+class StoreContract(JudgingContract, HandlingContract, SearchingContract, RetentionContract):
     """Subclass it; see the module."""
 
     # Commits

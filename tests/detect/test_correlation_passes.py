@@ -121,7 +121,7 @@ def test_late_events_that_join_two_episodes_leave_one_alert_with_its_state_and_a
     watch.login("b", "b1", "b2", "b3", start=START + 12 * MINUTE)
     watch.detect()
     newer, older = watch.alerts
-    watch.set_state(older, "closed")
+    watch.close(older)
     watch.login("late", "l1", "l2", "l3", start=START + 6 * MINUTE)
     watch.login("later", "m1", "m2", "m3", start=START + 3 * MINUTE)
     watch.login("last", "n1", "n2", "n3", start=START + 9 * MINUTE)
@@ -154,7 +154,7 @@ def test_episodes_of_a_chain_that_stand_on_one_episode_below_are_alerts_each(wat
     assert second.events == (*[f"e{minute:02}" for minute in range(0, 21, 2)], "d21")
     assert (first.first, first.last) == (START, START + 11 * MINUTE)
     assert (second.first, second.last) == (START + 16 * MINUTE, START + 21 * MINUTE)
-    watch.set_state(second, "closed")
+    watch.close(second)
     watch.login("late", "e32", start=START + 32 * MINUTE)
     watch.detect()
     assert [(alert.id, alert.state) for alert in watch.alerts] == [(second.id, "closed"), (first.id, "open")]

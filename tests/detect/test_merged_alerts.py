@@ -7,15 +7,14 @@ from dataclasses import replace
 import pytest
 from watched import HOUR, MINUTE, Watch
 
-from siem.store.contract import MERGED
+from siem.store.handling import MERGED
 from siem.testing.deliveries import START
 
 
 def test_an_alert_that_is_extended_backwards_passes_on_its_state(watch: Watch) -> None:
     watch.login("one", "b", start=START)
     watch.detect()
-    watch.set_state(watch.alert, "closed")
-    old = watch.alert
+    old = watch.close(watch.alert)
     watch.login("late", "a", start=START - MINUTE)
     assert watch.detect() == {watch.alert.id}
     assert (watch.alert.state, watch.alert.count) == ("closed", 2)
@@ -39,7 +38,7 @@ def test_an_alert_that_joins_others_is_open_if_one_of_them_is(
     watch.detect()
     both = watch.alerts
     for number in closed:
-        watch.set_state(both[number], "closed")
+        watch.close(both[number])
     watch.login("late", "b", start=START + HOUR)
     watch.detect()
     assert (watch.alert.id, watch.alert.state) == (both[1].id, state)

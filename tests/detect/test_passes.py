@@ -35,6 +35,11 @@ def test_an_alert_says_what_was_found(watch: Watch) -> None:
         last=START + SECOND,
         count=2,
         events=("a", "b"),
+        values={
+            "cloud.account.id": ("111122223333",),
+            "user.name": ("ann",),
+            "event.action": ("ConsoleLogin",),
+        },
     )
 
 
@@ -148,7 +153,7 @@ def test_an_alert_that_grows_forwards_stays_the_same(watch: Watch) -> None:
 def test_an_alert_that_grows_forwards_keeps_its_state(watch: Watch) -> None:
     watch.login("one", "a")
     watch.detect()
-    watch.set_state(watch.alert, "closed")
+    watch.close(watch.alert)
     watch.login("two", "b", start=START + MINUTE)
     watch.detect()
     assert (watch.alert.state, watch.alert.count) == ("closed", 2)

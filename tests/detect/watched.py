@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,13 @@ from siem.detect.passes import detect
 from siem.detect.sources import Sources
 from siem.errors import ContentError
 from siem.parsing import Registry
-from siem.parsing.batch import Parsed
+from siem.parsing.batch import Parsed, text_of
 from siem.schema import Query
 from siem.sigma import RuleSet, load_rules
-from siem.store.contract import MERGED, Alert, Hit, Judged, Settle
+from siem.store.contract import Alert, Hit, Judged, Settle
 from siem.store.embedded import EmbeddedStore
-from siem.testing.deliveries import START, TRAIL, delivery, put, trail, waiting
+from siem.store.handling import MERGED, Action, Disposition, Verb
+from siem.testing.deliveries import NOW, START, TRAIL, delivery, put, trail, waiting
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
@@ -35,6 +35,11 @@ tags: [attack.initial-access]
 OTHER = RULE.replace("name: login", "name: other").replace("ConsoleLogin", "DeleteTrail")
 
 
+def closing(alert: Alert, disposition: Disposition = Disposition.EXPECTED) -> Action:
+    """Somebody closes an alert."""
+    return Action(f"close {alert.id}", alert.id, alert.rule_id, Verb.CLOSE, "ann", NOW, "as planned", disposition)
+
+
 class Watch:
     """A store, and rules over it."""
 
@@ -43,12 +48,19 @@ class Watch:
         self.store = EmbeddedStore(folder)
 
     def login(
-        self, key: str, *ids: str, start: datetime = START, user: str | None = "ann", action: str = "ConsoleLogin"
+        self,
+        key: str,
+        *ids: str,
+        start: datetime = START,
+        user: str | None = "ann",
+        action: str = "ConsoleLogin",
+        ingested: datetime | None = None,
     ) -> None:
         """An object with logins of a user, a second apart."""
         of = delivery(key)
         more = {"event.action": action, "cloud.account.id": "111122223333"}
         more |= {"user.name": user} if user is not None else {}
+        more |= {"event.ingested": text_of(ingested)} if ingested is not None else {}
         put(self.store, (of, Parsed(TRAIL, trail(of, *ids, start=start, more=more))))
 
     def detect(self) -> set[str]:
@@ -69,12 +81,10 @@ class Watch:
         """Those that others took over from."""
         return [alert for alert in self.store.alerts(merged=True) if alert.state == MERGED]
 
-    def set_state(self, alert: Alert, state: str) -> None:
+    def close(self, alert: Alert, disposition: Disposition = Disposition.EXPECTED) -> Alert:
         """As a person does."""
-        standing = [replace(other, state=state) if other == alert else other for other in self.alerts]
-        group = [other for other in standing if (other.rule_id, other.group) == (alert.rule_id, alert.group)]
-        signals = self.store.signals(alert.rule_id, alert.group)
-        self.store.mark(Judged(signals[:1]), lambda rule, all_, before: group)
+        (closed,) = self.store.act([closing(alert, disposition)])
+        return closed
 
     @property
     def alert(self) -> Alert:

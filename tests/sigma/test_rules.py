@@ -279,3 +279,12 @@ def test_links_and_suffixes_of_any_case_are_followed_and_what_is_gone_is_told(tm
     found = load_rules([room])
     assert (len(found.rules), len(found.refused)) == (1, 1)
     assert "gone.yml" in str(found.refused[0])
+
+
+@pytest.mark.parametrize("part", ["title", "text"])
+def test_words_of_alerts_must_be_text(part: str, tmp_path: Path) -> None:
+    path = tmp_path / "rule.yml"
+    path.write_text(f"{GOOD}  {part}: [a]\n")
+    (refused,) = load_rules([path]).refused
+    assert f"{part} must be text" in str(refused)
+    assert refused.line == GOOD.count("\n") + 1

@@ -28,8 +28,9 @@ from siem.run.content import shipped_content
 from siem.run.ingest import ingest
 from siem.run.replay import replay
 from siem.sigma import RuleSet, load_rules
-from siem.store.contract import MERGED, Store
+from siem.store.contract import Store
 from siem.store.embedded import EmbeddedStore
+from siem.store.handling import MERGED
 
 pytestmark = pytest.mark.slow
 

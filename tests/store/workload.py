@@ -14,8 +14,9 @@ from typing import Any, Protocol
 from stores import connected, emptied, prepared, shipped_fields
 
 from siem.parsing.batch import Parsed
-from siem.store.contract import Judged, Signal, State, Store
+from siem.store.contract import Alert, Judged, Signal, State, Store
 from siem.store.embedded import EmbeddedStore, writing
+from siem.store.handling import Action, Disposition, Verb
 from siem.store.opensearch import OpenSearchStore
 from siem.store.opensearch.events import spool
 from siem.store.opensearch.names import Names
@@ -24,7 +25,6 @@ from siem.testing.deliveries import (
     NOW,
     START,
     TRAIL,
-    as_it_stands,
     delivery,
     flows,
     found,
@@ -112,7 +112,8 @@ def work(place: Place, die_at: int = 0) -> None:
 
 
 def commits(store: Store) -> Iterator[None]:
-    """Small objects; a big one with duplicates and one with the bytes of another; a replay; a detection pass."""
+    """Small objects; a big one with duplicates and one with the bytes of another; a replay; a detection pass; an alert
+    is closed."""
     a, b, big, same = delivery("a"), delivery("b", "bytes"), delivery("big"), delivery("same", "bytes")
     put(
         store,
@@ -130,7 +131,11 @@ def commits(store: Store) -> Iterator[None]:
         store.replay(stored, Parsed(TRAIL, trail(a, "e0", "new"), [reject(5)]), NOW, "2")
     yield
     signal_ = Signal("rule", "e5", START, big.source.id, TRAIL, "f", {"user": "ann"})
-    store.mark(Judged([signal_], marks={("rule", TRAIL): store.pending(TRAIL)[0].turn}), as_it_stands)
+    alert = Alert("1", "rule", "Title", "high", (), {"user": "ann"}, START, START, 1, ("e5",))
+    marks = {("rule", TRAIL): store.pending(TRAIL)[0].turn}
+    store.mark(Judged([signal_], marks=marks), lambda rule, signals, standing: standing or [alert])
+    yield
+    store.act([Action("c", "1", "rule", Verb.CLOSE, "bob", NOW, "a drill", Disposition.TEST)])
     yield
 
 
@@ -155,6 +160,7 @@ def state(store: Store) -> dict[str, Any]:
         "rejects": list(store.rejects()),
         "pending": [*waiting(store, TRAIL, "rule"), *waiting(store, FLOW, "rule")],
         "signals": store.signals("rule", {"user": "ann"}),
+        "alerts": [store.alerts(), store.actions()],
         "stats": [replace(sums, bytes=0) for sums in store.stats()],
     }
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 
-from siem.store.contract import MERGED, Again, Alert, Judged, Settle, Signal
+import orjson
+
+from siem.store.contract import Again, Alert, Judged, Settle, Signal
 from siem.store.embedded.objects import THESE
 from siem.store.groups import grouping, part
+from siem.store.handling import MERGED, Action, handled
 from siem.store.times import from_micros, micros
+from siem.store.written import action_document, alert_document, read_action, read_alert
 
-SIGNAL = 'rule_id, event_id, timestamp, object, dataset, fingerprint, grouping, about, part, matched, "values"'
-ALERT = "id, rule_id, title, level, tags, grouping, about, first, last, count, events, state, merged_into"
+SIGNAL = 'rule_id, event_id, timestamp, object, dataset, fingerprint, grouping, about, part, matched, "values", history'
 NEWEST_FIRST = "ORDER BY last DESC, first DESC, id"
 
 Groups = set[tuple[str, str]]
@@ -70,14 +74,42 @@ def signals(connection: sqlite3.Connection, rule_id: str, groups: Iterable[str])
     return [
         Signal(
             *(rule, event, from_micros(time), object_, dataset, fingerprint, json.loads(about)),
-            *(matched, json.loads(values)),
+            *(matched, json.loads(values), bool(history)),
         )
-        for rule, event, time, object_, dataset, fingerprint, _, about, _, matched, values in found
+        for rule, event, time, object_, dataset, fingerprint, _, about, _, matched, values, history in found
     ]
 
 
 def alerts(connection: sqlite3.Connection, merged: bool) -> list[Alert]:
     return _alerts(connection, f"WHERE ? OR state <> '{MERGED}'", merged)
+
+
+def alert(connection: sqlite3.Connection, id_: str) -> Alert | None:
+    return next(iter(_alerts(connection, "WHERE id = ?", id_)), None)
+
+
+def act(connection: sqlite3.Connection, actions: Iterable[Action]) -> list[Alert]:
+    """See `Store.act`; inside a transaction that nobody else can write in."""
+    left: dict[str, Alert] = {}
+    for action in actions:
+        found = alert(connection, action.alert)
+        if found is not None and found.merged_into is not None:
+            found = alert(connection, found.merged_into)
+        if found is None:
+            continue
+        new = connection.execute(
+            "INSERT OR IGNORE INTO actions VALUES (?, ?, ?, ?)",
+            (action.id, found.id, micros(action.time), orjson.dumps(action_document(replace(action, alert=found.id)))),
+        ).rowcount
+        left[found.id] = handled(found, action) if new else found
+        _put_alerts(connection, [left[found.id]])
+    return list(left.values())
+
+
+def actions(connection: sqlite3.Connection, alerts: Collection[str] | None) -> list[Action]:
+    where, given = ("", ()) if alerts is None else (f"WHERE alert IN {THESE}", (json.dumps(list(alerts)),))
+    found = connection.execute(f"SELECT body FROM actions {where} ORDER BY micros, id", given)
+    return [read_action(orjson.loads(body)) for (body,) in found]
 
 
 def _taken_back(connection: sqlite3.Connection, what: Again) -> Groups:
@@ -113,10 +145,11 @@ def _put_signals(connection: sqlite3.Connection, signals: Iterable[Signal]) -> G
             )
         )
         connection.execute(
-            f"INSERT OR REPLACE INTO signals ({SIGNAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO signals ({SIGNAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(*key[:3], signal.object, signal.dataset, signal.fingerprint, group, json.dumps(dict(signal.group))),
                 *(key[3], signal.matched, json.dumps({name: list(texts) for name, texts in signal.values.items()})),
+                signal.history,
             ),
         )
     return touched
@@ -136,25 +169,17 @@ def _settled(connection: sqlite3.Connection, rule_id: str, groups: Sequence[str]
 
 def _put_alerts(connection: sqlite3.Connection, alerts: Sequence[Alert]) -> None:
     connection.executemany(
-        f"INSERT OR REPLACE INTO alerts ({ALERT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO alerts (id, rule_id, grouping, state, first, last, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                *(a.id, a.rule_id, a.title, a.level, json.dumps(list(a.tags))),
-                *(grouping(a.group), json.dumps(dict(a.group))),
-                *(micros(a.first), micros(a.last), a.count, json.dumps(list(a.events)), a.state, a.merged_into),
+                *(alert.id, alert.rule_id, grouping(alert.group), alert.state),
+                *(micros(alert.first), micros(alert.last), orjson.dumps(alert_document(alert))),
             )
-            for a in alerts
+            for alert in alerts
         ],
     )
 
 
 def _alerts(connection: sqlite3.Connection, where: str, *values: object) -> list[Alert]:
-    return [
-        Alert(
-            *(id_, rule, title, level, tuple(json.loads(tags)), json.loads(about)),
-            *(from_micros(first), from_micros(last), count, tuple(json.loads(events)), state, merged_into),
-        )
-        for id_, rule, title, level, tags, _, about, first, last, count, events, state, merged_into in (
-            connection.execute(f"SELECT {ALERT} FROM alerts {where} {NEWEST_FIRST}", values)
-        )
-    ]
+    found = connection.execute(f"SELECT body FROM alerts {where} {NEWEST_FIRST}", values)
+    return [read_alert(orjson.loads(body)) for (body,) in found]

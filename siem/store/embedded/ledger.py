@@ -13,7 +13,7 @@ from siem.errors import ConfigError
 APPLICATION = 0x48494E4F
 """`PRAGMA application_id`: tells our file from any other SQLite file."""
 
-VERSION = 4
+VERSION = 5
 """`PRAGMA user_version`: raise it with every change of the tables."""
 
 TABLES = """
@@ -53,17 +53,19 @@ CREATE TABLE signals (
     dataset TEXT NOT NULL, fingerprint TEXT NOT NULL,
     grouping TEXT NOT NULL, about TEXT NOT NULL, -- the group: folded, and as it was written
     part TEXT NOT NULL,                          -- of a correlation: JSON of the rule that matched, and the group
-    matched TEXT NOT NULL, "values" TEXT NOT NULL,
+    matched TEXT NOT NULL, "values" TEXT NOT NULL, history INTEGER NOT NULL,
     PRIMARY KEY (rule_id, event_id, timestamp, part)
 ) WITHOUT ROWID;
 CREATE INDEX signals_by_group ON signals (rule_id, grouping, timestamp);
 CREATE TABLE alerts (
-    id TEXT PRIMARY KEY, rule_id TEXT NOT NULL, title TEXT NOT NULL, level TEXT NOT NULL, tags TEXT NOT NULL,
-    grouping TEXT NOT NULL, about TEXT NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
-    events TEXT NOT NULL, state TEXT NOT NULL, merged_into TEXT
+    id TEXT PRIMARY KEY, rule_id TEXT NOT NULL, grouping TEXT NOT NULL, state TEXT NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, body BLOB NOT NULL -- JSON, see `siem.store.written`
 ) WITHOUT ROWID;
 CREATE INDEX alerts_by_group ON alerts (rule_id, grouping);
+CREATE TABLE actions (id TEXT PRIMARY KEY, alert TEXT NOT NULL, micros INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX actions_by_alert ON actions (alert);
+CREATE TRIGGER actions_are_not_changed BEFORE UPDATE ON actions BEGIN SELECT raise(ABORT, 'the log only grows'); END;
+CREATE TRIGGER actions_are_not_removed BEFORE DELETE ON actions BEGIN SELECT raise(ABORT, 'the log only grows'); END;
 CREATE TABLE marks (
     rule_id TEXT NOT NULL, dataset TEXT NOT NULL, turn INTEGER NOT NULL, PRIMARY KEY (rule_id, dataset)
 ) WITHOUT ROWID;

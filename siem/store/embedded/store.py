@@ -39,6 +39,7 @@ from siem.store.embedded.searching import Asked, Searching
 from siem.store.embedded.trouble import told
 from siem.store.embedded.writing import EmbeddedWriting
 from siem.store.groups import grouping
+from siem.store.handling import Action
 
 
 def _no_step(name: str) -> None:
@@ -162,6 +163,18 @@ class EmbeddedStore:
     def alerts(self, merged: bool = False) -> list[Alert]:
         with self._reading() as connection:
             return judgements.alerts(connection, merged)
+
+    def alert(self, id_: str) -> Alert | None:
+        with self._reading() as connection:
+            return judgements.alert(connection, id_)
+
+    def act(self, actions: Sequence[Action]) -> list[Alert]:
+        with self._reading() as connection, immediate(connection):
+            return judgements.act(connection, actions)
+
+    def actions(self, alerts: Collection[str] | None = None) -> list[Action]:
+        with self._reading() as connection:
+            return judgements.actions(connection, alerts)
 
     def stats(self) -> list[DatasetStats]:
         with self._reading() as connection:

@@ -3,21 +3,23 @@
 One at a time holds the lock (`siem-state/judging`), a document that also has the marks and the groups being settled.
 What a part of a pass came to is made in memory first, so that an error leaves nothing. Then the groups are noted in the
 lock, signals and alerts are written, and the lock is given back with the new marks: the end of the commit. Who finds
-groups in a lock that somebody left settles them again.
+groups in a lock that somebody left settles them again. What people do with alerts goes the same way: the actions are
+noted in the lock, written to their log and into the alerts, and then the lock is given back.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from typing import Any
 
 from siem.errors import Unavailable
-from siem.store.contract import MERGED, Again, Alert, Judged, Progress, Settle, Signal
+from siem.store.contract import Again, Alert, Judged, Progress, Settle, Signal
 from siem.store.groups import part
+from siem.store.handling import MERGED, Action, handled
 from siem.store.opensearch import signals as kept
 from siem.store.opensearch.cluster.operations import Operation, conflicts
 from siem.store.opensearch.cluster.scanning import document, documents, scan
@@ -27,6 +29,7 @@ from siem.store.opensearch.commit.writing import Place
 from siem.store.opensearch.names import States
 from siem.store.opensearch.signals import Version, digest, group_key, of_groups, signal_id
 from siem.store.times import micros
+from siem.store.written import action_document, read_action
 
 Group = tuple[str, str]
 """A rule, and the key of one of its groups."""
@@ -42,10 +45,13 @@ JUDGING, OWED = "judging", "owed"
 
 @dataclass(frozen=True)
 class Lock:
-    """The lock as its document says. dirty: groups whose alerts may not be what their signals come to."""
+    """The lock as its document says. dirty: groups whose alerts may not be what their signals come to.
+    acting: actions that may not have been carried out yet.
+    """
 
     holder: str = ""
     dirty: frozenset[Group] = frozenset()
+    acting: tuple[Action, ...] = ()
     marks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     owing: bool = False
     version: Version | None = None
@@ -57,13 +63,15 @@ class Lock:
             return cls()
         source, version = found["_source"], (found["_seq_no"], found["_primary_term"])
         dirty = frozenset([(rule, key) for rule, key in source["dirty"]])
-        return cls(source["holder"], dirty, source["marks"], source["owing"], version)
+        acting = tuple(map(read_action, source["acting"]))
+        return cls(source["holder"], dirty, acting, source["marks"], source["owing"], version)
 
     def document(self) -> dict[str, Any]:
         return {
             "kind": JUDGING,
             "holder": self.holder,
             "dirty": sorted(self.dirty),
+            "acting": list(map(action_document, self.acting)),
             "marks": self.marks,
             "owing": self.owing,
         }
@@ -109,6 +117,50 @@ class Judgements:
         query = {"match_all": {}} if merged else kept.unmerged()
         return [alert for alert, _ in kept.alerts(self._connection, self._names, query)]
 
+    def alert(self, id_: str) -> Alert | None:
+        found = kept.alert(self._connection, self._names, id_)
+        return None if found is None else found[0]
+
+    def actions(self, alerts: Collection[str] | None) -> list[Action]:
+        return kept.actions(self._connection, self._names, alerts)
+
+    def act(self, actions: Sequence[Action]) -> list[Alert]:
+        """See `Store.act`.
+
+        Raises:
+            Unavailable: also where somebody took the lock over meanwhile; the same actions may be tried again.
+        """
+        writer = Writer(self._connection, self._names, self._place.lease)
+        try:
+            with self._held(writer) as lock:
+                theirs = [self._on_survivor(action) for action in actions]
+                new = tuple([action for action in theirs if not kept.is_logged(self._connection, self._names, action)])
+                held = self._put(replace(lock, acting=new))
+                self._place.step("acting")
+                self._act(new)
+                self._put(replace(held, holder="", acting=()))
+                self._place.step("acted")
+        finally:
+            writer.end()
+        left = [self.alert(id_) for id_ in dict.fromkeys([action.alert for action in theirs])]
+        return [alert for alert in left if alert is not None]
+
+    def _on_survivor(self, action: Action) -> Action:
+        alert = self.alert(action.alert)
+        return replace(action, alert=alert.merged_into) if alert and alert.merged_into else action
+
+    def _act(self, actions: Sequence[Action]) -> None:
+        """Log actions and carry them out. Nobody else acts meanwhile, so it may be done again."""
+        for action in actions:
+            if (standing := kept.alert(self._connection, self._names, action.alert)) is None:
+                continue
+            alert, version = standing
+            conflicts(self._connection, [kept.logged(self._names, action)])
+            self._place.step("logged")
+            if conflicts(self._connection, [kept.put_alert(self._names, handled(alert, action), version)]):
+                raise Unavailable(f"store {self._connection.name}: another process changed alerts; try again")
+            self._place.step("handled")
+
     def mark(self, judged: Judged, settle: Settle) -> set[str]:
         """See `Store.mark`.
 
@@ -148,7 +200,8 @@ class Judgements:
             if mine := self._written(replace(lock, holder=writer.token)):
                 break
         try:
-            yield mine
+            self._act(mine.acting)
+            yield replace(mine, acting=())
         except BaseException:
             now = self._lock()
             if now.holder == writer.token:

@@ -44,6 +44,7 @@ class States(StrEnum):
     REJECTS = "rejects"
     SIGNALS = "signals"
     ALERTS = "alerts"
+    ACTIONS = "actions"
     STATE = "state"
 
 

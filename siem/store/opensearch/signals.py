@@ -1,4 +1,4 @@
-"""Signals and alerts as documents."""
+"""Signals, alerts and what was done with these, as documents."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from siem.parsing.batch import text_of
-from siem.store.contract import MERGED, Alert, Signal
+from siem.store.contract import Alert, Signal
 from siem.store.groups import grouping, part
+from siem.store.handling import MERGED, Action
 from siem.store.opensearch.cluster.connection import Connection
 from siem.store.opensearch.cluster.operations import Operation
-from siem.store.opensearch.cluster.scanning import scan
+from siem.store.opensearch.cluster.scanning import documents, scan
 from siem.store.opensearch.names import Names, States
 from siem.store.times import from_micros, micros
+from siem.store.written import action_document, alert_document, read_action, read_alert
 
 BY_TIME = ({"micros": "asc"}, {"event_id": "asc"}, {"part": "asc"})
 NEWEST_FIRST = ({"micros_last": "desc"}, {"micros_first": "desc"}, {"id": "asc"})
@@ -49,6 +51,7 @@ def put_signal(names: Names, signal: Signal) -> Operation:
         "matched": signal.matched,
         "group": dict(signal.group),
         "values": {name: list(texts) for name, texts in signal.values.items()},
+        "history": signal.history,
     }
     return Operation(names.state(States.SIGNALS), signal_id(signal), document)
 
@@ -68,6 +71,7 @@ def read_signal(source: Mapping[str, Any]) -> Signal:
         source["group"],
         source["matched"],
         source["values"],
+        source["history"],
     )
 
 
@@ -84,23 +88,12 @@ def of_groups(rule_id: str, keys: Collection[str]) -> dict[str, Any]:
 
 def put_alert(names: Names, alert: Alert, version: Version | None) -> Operation:
     """version: that of the document which it replaces; None: it is a new one."""
-    document = {
-        "id": alert.id,
-        "rule_id": alert.rule_id,
-        "title": alert.title,
-        "level": alert.level,
-        "tags": list(alert.tags),
+    document = alert_document(alert) | {
         "grouping": group_key(alert.group),
         "about": [f"{name}={value}" for name, value in alert.group.items()],
-        "group": dict(alert.group),
         "first": text_of(alert.first),
         "last": text_of(alert.last),
-        "micros_first": micros(alert.first),
-        "micros_last": micros(alert.last),
-        "count": alert.count,
-        "events": list(alert.events),
-        "state": alert.state,
-        "merged_into": alert.merged_into,
+        "changed": alert.changed and text_of(alert.changed),
     }
     return Operation(names.state(States.ALERTS), alert.id, document, version, absent=version is None)
 
@@ -109,27 +102,33 @@ def removed_alert(names: Names, id_: str, version: Version) -> Operation:
     return Operation(names.state(States.ALERTS), id_, None, version)
 
 
-def read_alert(source: Mapping[str, Any]) -> Alert:
-    return Alert(
-        source["id"],
-        source["rule_id"],
-        source["title"],
-        source["level"],
-        tuple(source["tags"]),
-        source["group"],
-        from_micros(source["micros_first"]),
-        from_micros(source["micros_last"]),
-        source["count"],
-        tuple(source["events"]),
-        source["state"],
-        source["merged_into"],
-    )
-
-
 def alerts(connection: Connection, names: Names, query: Mapping[str, Any]) -> Iterator[tuple[Alert, Version]]:
     """Alerts, newest first, with the versions of their documents."""
     for hit in scan(connection, names.state(States.ALERTS), query, NEWEST_FIRST):
         yield read_alert(hit["_source"]), (hit["_seq_no"], hit["_primary_term"])
+
+
+def logged(names: Names, action: Action) -> Operation:
+    """An action into the log, if it is not there yet."""
+    document = action_document(action) | {"time": text_of(action.time)}
+    return Operation(names.state(States.ACTIONS), digest(action.id), document, absent=True)
+
+
+def actions(connection: Connection, names: Names, ids: Collection[str] | None) -> list[Action]:
+    """Of these alerts, or of all."""
+    query = {"match_all": {}} if ids is None else {"terms": {"alert": list(ids)}}
+    order = ({"micros": "asc"}, {"id": "asc"})
+    return [read_action(hit["_source"]) for hit in scan(connection, names.state(States.ACTIONS), query, order)]
+
+
+def is_logged(connection: Connection, names: Names, action: Action) -> bool:
+    return documents(connection, names.state(States.ACTIONS), [digest(action.id)]) != [None]
+
+
+def alert(connection: Connection, names: Names, id_: str) -> tuple[Alert, Version] | None:
+    """One alert, with the version of its document."""
+    (found,) = documents(connection, names.state(States.ALERTS), [id_])
+    return None if found is None else (read_alert(found["_source"]), (found["_seq_no"], found["_primary_term"]))
 
 
 def unmerged() -> dict[str, Any]:

@@ -23,6 +23,7 @@ from siem.store.contract import (
     StoredReject,
     raised,
 )
+from siem.store.handling import Action
 from siem.store.opensearch.cluster.connection import Connection
 from siem.store.opensearch.commit import ledger, rejects
 from siem.store.opensearch.commit.log import Log
@@ -152,6 +153,15 @@ class OpenSearchStore:
 
     def alerts(self, merged: bool = False) -> list[Alert]:
         return self._judgements.alerts(merged)
+
+    def alert(self, id_: str) -> Alert | None:
+        return self._judgements.alert(id_)
+
+    def act(self, actions: Sequence[Action]) -> list[Alert]:
+        return self._judgements.act(actions)
+
+    def actions(self, alerts: Collection[str] | None = None) -> list[Action]:
+        return self._judgements.actions(alerts)
 
     def stats(self) -> list[DatasetStats]:
         return ledger.stats(self._connection, self._names, self._log)

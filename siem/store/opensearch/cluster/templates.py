@@ -29,7 +29,7 @@ Body: TypeAlias = Mapping[str, Any]
 
 PRODUCT = "hinomi"
 
-VERSION = 1
+VERSION = 2
 """Of the templates: raised with every change of them. A program leaves alone what a newer one prepared."""
 
 CUSTOM = "@custom"
@@ -56,6 +56,7 @@ EVENT_SETTINGS: Body = {
 STATE_SETTINGS: Body = {**SETTINGS, "refresh_interval": "1s", "analysis": ANALYSIS}
 
 LONG = {"type": "long"}
+FLAG = {"type": "boolean"}
 TIME = {"type": "date", "ignore_malformed": True}
 """For people and ranges: the exact time, to the microsecond, is in `_source`."""
 SHOWN = {**FOLDED, "fields": {"raw": EXACT}}
@@ -95,12 +96,19 @@ STATE_FIELDS: Mapping[States, Mapping[str, Body]] = {
     },
     States.ALERTS: {
         **exact("id", "rule_id", "level", "tags", "grouping", "state", "merged_into"),
+        **exact("tier", "channel", "disposition", "author"),
         "title": SHOWN,
-        **dict.fromkeys(("micros_first", "micros_last", "count"), LONG),
-        **dict.fromkeys(("first", "last"), TIME),
-        **whole("group"),
+        **dict.fromkeys(("micros_first", "micros_last", "micros_changed", "count"), LONG),
+        **dict.fromkeys(("first", "last", "changed"), TIME),
+        **dict.fromkeys(("after_hours", "history"), FLAG),
+        **whole("group", "values"),
         "about": SHOWN,
         "events": UNSEARCHED,
+    },
+    States.ACTIONS: {
+        **exact("id", "alert", "rule_id", "verb", "author", "disposition"),
+        "micros": LONG,
+        "time": TIME,
     },
     States.STATE: {**exact("kind", "dataset", "rule_id", "object"), "turn": LONG, **whole("body")},
 }

@@ -1,0 +1,53 @@
+"""Titles and texts of alerts: a rule's templates, filled with values of its events.
+
+`custom: {title: "{user.name} made a key in {cloud.region}", text: …}`: a field in braces stands for what the events
+have in it. Values come from logs: they are put in as text, once, and nothing in them is looked at again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from siem.sigma import Correlation, Rule
+
+FIELD = re.compile(r"\{([^{}]*)\}")
+SHOWN = 3
+"""Values that stand for a field; of more, how many."""
+
+LONGEST = 200
+"""Characters of a value that stands in a title or text."""
+
+UNKNOWN = "?"
+"""Stands for a field that no event has."""
+
+
+def fields(rule: Rule | Correlation) -> frozenset[str]:
+    """The fields that a rule's templates name."""
+    return frozenset([name for part in ("title", "text") for name in FIELD.findall(_template(rule, part))])
+
+
+def title(rule: Rule | Correlation, values: Mapping[str, Sequence[str]]) -> str:
+    """Of an alert: the rule's template, else its title."""
+    return _filled(_template(rule, "title"), values) or rule.title
+
+
+def text(rule: Rule | Correlation, values: Mapping[str, Sequence[str]]) -> str:
+    """Of an alert: the rule's template; "" where it has none."""
+    return _filled(_template(rule, "text"), values)
+
+
+def _template(rule: Rule | Correlation, part: str) -> str:
+    given = rule.custom.get(part)
+    return given if isinstance(given, str) else ""
+
+
+def _filled(template: str, values: Mapping[str, Sequence[str]]) -> str:
+    return FIELD.sub(lambda found: _shown(values.get(found[1], ())), template)
+
+
+def _shown(values: Sequence[str]) -> str:
+    if not values:
+        return UNKNOWN
+    shown = ", ".join([value if len(value) <= LONGEST else f"{value[:LONGEST]}…" for value in values[:SHOWN]])
+    return f"{shown} and {len(values) - SHOWN} more" if len(values) > SHOWN else shown
