@@ -33,7 +33,7 @@ AGENTS = (
 
 def cloudtrail(events: int, seed: int = 1) -> bytes:
     """One object as CloudTrail delivers it, gzip of `{"Records":[...]}`, with so many records."""
-    return gzip.compress(b'{"Records":[' + b",".join(records(events, seed)) + b"]}", 6)
+    return gzip.compress(b'{"Records":[' + b",".join(records(events, seed)) + b"]}", 6, mtime=0)
 
 
 def records(events: int, seed: int = 1) -> Iterator[bytes]:

@@ -24,7 +24,7 @@ def alb(lines: int, older: float = 0.0, seed: int = 1) -> bytes:
     """One object as it is delivered: gzip of so many lines, a share of them older and shorter."""
     chance = random.Random(seed)
     text = "".join(f"{' '.join(shortened(row, chance, older))}\n" for row in rows(lines, chance))
-    return gzip.compress(text.encode(), 6)
+    return gzip.compress(text.encode(), 6, mtime=0)
 
 
 def shortened(row: list[str], chance: random.Random, older: float) -> list[str]:

@@ -49,6 +49,7 @@ class Both:
             self.tell(stats)
             self.tell(lambda store: work(store, datasets))
             self.tell(lambda store: store.alerts(merged=True))
+            self.tell(lambda store: store.actions())
             self.tell(signals)
 
     def options(self) -> Iterator[tuple[list[str], dict[str, str]]]:

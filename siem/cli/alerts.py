@@ -191,7 +191,7 @@ def _wanted(states: Sequence[str] | None, level: str | None) -> tuple[set[str], 
 def _row(alert: Alert) -> dict[str, Any]:
     marks = [name for name, there in (("after hours", alert.after_hours), ("history", alert.history)) if there]
     marks += [alert.disposition] if alert.disposition else []
-    return asdict(alert) | {"marks": marks}
+    return vars(alert) | {"marks": marks}  # `asdict` copies every value: half of the time to list 10,000
 
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:

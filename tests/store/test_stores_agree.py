@@ -30,7 +30,7 @@ from siem.run.replay import replay
 from siem.sigma import RuleSet, load_rules
 from siem.store.contract import Store
 from siem.store.embedded import EmbeddedStore
-from siem.store.handling import MERGED
+from siem.store.handling import MERGED, Action, Disposition, Verb
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +78,14 @@ class Work:
     def agree(self) -> None:
         self.stores.agree(list(self.registry.parsers))
 
+    def handles(self) -> None:
+        """Some alerts are closed, one of them again and again."""
+        for number, alert in enumerate(self.stores.folder.alerts()[:12]):
+            verb, was = (Verb.CLOSE, list(Disposition)[number % 4]) if number % 3 else (Verb.ACKNOWLEDGE, None)
+            action = Action(str(number), alert.id, alert.rule_id, verb, "ann", NOW, "as planned", was)
+            for _ in range(1 + number % 2):
+                self.stores.tell(lambda store, action=action: store.act([action]))  # type: ignore[misc]
+
     def runs(self, *arguments: object) -> bytes:
         """What a command prints."""
         told = []
@@ -100,6 +108,7 @@ def test_samples_and_broken_input_from_delivery_to_alerts(work: Work) -> None:
     work.agree()
     assert work.judges()["signals"] > 500
     work.agree()
+    work.handles()
     assert work.takes(SAMPLES + BAD)["rejects"] == 0  # nothing is new
     assert work.judges()["objects"] == 0
     for since, until in ((MORNING, MORNING + timedelta(minutes=4, microseconds=500)), (None, MORNING), (MORNING, None)):
