@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from siem.detect.sources import Sources
+from siem.documents import documents
 from siem.errors import ContentError
+from siem.problem import Problem
 from siem.sigma import Correlation, Rule, RuleSet, datasets_of
-from siem.sigma.documents import documents
-from siem.sigma.problem import Problem
 
 SUFFIXES = (".cases.yml", ".cases.yaml")
 KEYS = frozenset(("name", "match", "log", "rule", "dataset", "logs"))

@@ -1,11 +1,12 @@
 """Sigma: rules in; condition tree, predicate and queries out. Pure."""
 
+from siem.documents import Refused
 from siem.sigma.correlation import Correlation
 from siem.sigma.dispatch import Dispatch
-from siem.sigma.documents import Refused, rule_files
 from siem.sigma.doubts import Doubting
 from siem.sigma.duckdb import query
 from siem.sigma.explaining import Explaining
+from siem.sigma.files import rule_files
 from siem.sigma.gates import fields_read
 from siem.sigma.head import LEVELS
 from siem.sigma.lists import load_lists

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from siem.documents import Document, documents
 from siem.errors import ContentError
 from siem.sigma.correlation.reading import named_rules
-from siem.sigma.documents import Document, documents, rule_files
+from siem.sigma.files import rule_files
 from siem.sigma.head import key_of, names_of
 
 Labelled = tuple[Document, str]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from siem.problem import Place, Problems
 from siem.sigma import modifiers, parse
 from siem.sigma.modifiers import Lists
-from siem.sigma.problem import Place, Problems
 from siem.sigma.tree import And, Node, Or
 
 NOTHING = Or(())

@@ -8,16 +8,16 @@ from typing import Any
 
 import yaml
 
+from siem.documents import Document
 from siem.errors import ContentError
+from siem.problem import Place, Problem
 from siem.schema import DatasetFields, LogSource
 from siem.sigma.correlation import Correlation
 from siem.sigma.detection import Detection
-from siem.sigma.documents import Document
 from siem.sigma.head import LOGSOURCE
 from siem.sigma.loading import RuleSet
 from siem.sigma.logsources import datasets_of
 from siem.sigma.modifiers import Lists, pieces
-from siem.sigma.problem import Place, Problem
 from siem.sigma.rule import Filter, Rule
 from siem.sigma.tree import And, Leaf, Node, Not, Or
 from siem.sigma.wording import names

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from siem.documents import Document
+from siem.problem import Problems
 from siem.sigma import tree
 from siem.sigma.detection import detection
-from siem.sigma.documents import Document
 from siem.sigma.head import head, logsource
 from siem.sigma.modifiers import Lists
-from siem.sigma.problem import Problems
 from siem.sigma.rule import Filter, Rule
 
 ANY = "any"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from siem.documents import Document
+from siem.problem import Problems
 from siem.schema import LogSource
 from siem.sigma import parse
-from siem.sigma.documents import Document
-from siem.sigma.problem import Problems
 
 LOGSOURCE = frozenset(("category", "product", "service", "definition"))
 LEVELS = ("informational", "low", "medium", "high", "critical")

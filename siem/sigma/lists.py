@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from siem.documents import Document, documents
 from siem.errors import ContentError
-from siem.sigma.documents import Document, documents, rule_files
+from siem.problem import Place
+from siem.sigma.files import rule_files
 from siem.sigma.modifiers import Lists
-from siem.sigma.problem import Place
 
 
 def load_lists(folders: Iterable[Path]) -> tuple[Lists, list[ContentError]]:

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from siem.documents import Document
 from siem.errors import ContentError
+from siem.problem import Problem, Problems
 from siem.sigma.collection import collected, labelled, lent
 from siem.sigma.correlation import Correlation, binding
 from siem.sigma.correlation.reading import correlation
-from siem.sigma.documents import Document
 from siem.sigma.filters import event_filter, filtered, negates
 from siem.sigma.head import Head, key_of, names_of
 from siem.sigma.modifiers import Lists
 from siem.sigma.piped import piped
 from siem.sigma.pipeline import Pipeline
-from siem.sigma.problem import Problem, Problems
 from siem.sigma.rule import TOO_DEEP, Filter, Rule, event_rule
 
 NO_LISTS: Lists = MappingProxyType({})

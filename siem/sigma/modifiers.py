@@ -13,8 +13,8 @@ from itertools import product
 from math import isfinite
 from typing import Any, TypeAlias
 
+from siem.problem import Problem
 from siem.sigma import parse, regex
-from siem.sigma.problem import Problem
 from siem.sigma.tree import (
     And,
     Cidr,

@@ -26,7 +26,7 @@ from sigma.exceptions import SigmaConditionError, SigmaError
 from sigma.rule import SigmaDetections, SigmaRule
 from sigma.types import SigmaString, SpecialChars
 
-from siem.sigma.problem import Problem
+from siem.problem import Problem
 from siem.sigma.tree import And, Node, Not, Or, Wild
 
 WORDS = frozenset(("and", "or", "not", "of", "them"))

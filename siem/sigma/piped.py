@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from siem.documents import Document
+from siem.problem import Problem
 from siem.sigma.collection import Labelled
 from siem.sigma.correlation.reading import named_rules
-from siem.sigma.documents import Document
 from siem.sigma.head import names_of
 from siem.sigma.pipeline import Pipeline
-from siem.sigma.problem import Problem
 
 Refuse = Callable[[Document, str, Problem], None]
 

@@ -6,13 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from siem.documents import Document
+from siem.problem import Problems
 from siem.schema import LogSource
 from siem.sigma import tree
 from siem.sigma.detection import NOTHING, Detection, detection
-from siem.sigma.documents import Document
 from siem.sigma.head import Head, head, logsource, names_of
 from siem.sigma.modifiers import Lists
-from siem.sigma.problem import Problems
 
 DEEPEST = 64
 """Levels of a condition: no engine stumbles over so many."""

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from siem.problem import Problem
 from siem.sigma.pipeline import Pipeline, load_pipelines
-from siem.sigma.problem import Problem
 
 
 def pipeline(folder: Path, steps: str, head: str = "") -> Pipeline:

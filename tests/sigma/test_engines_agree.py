@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from sigma_world import World, cloudtrail, dispatched, found
 
 from siem.parsing import Registry
+from siem.problem import Problems
 from siem.schema import scalar_text
 from siem.sigma.bounds import FEW
 from siem.sigma.detection import detection
-from siem.sigma.problem import Problems
 from siem.sigma.tree import Node
 
 MANY = examples(1200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])

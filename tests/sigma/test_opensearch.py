@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from siem.parsing import Registry
+from siem.problem import Problems
 from siem.schema import ANY_JSON, Clause, DatasetFields, Entry, Extension, Joined, Path
 from siem.sigma import clause, projected_leaves
 from siem.sigma.detection import detection
@@ -17,7 +18,6 @@ from siem.sigma.opensearch import MOST_CLAUSES
 from siem.sigma.opensearch.automaton import Automaton, TooComplex
 from siem.sigma.opensearch.dsl import size
 from siem.sigma.opensearch.lucene import LONGEST, expression
-from siem.sigma.problem import Problems
 from siem.sigma.tree import And, Leaf, Not, Or, Text, Wild
 
 NOTHING: dict[str, Any] = {"match_none": {}}

@@ -11,9 +11,9 @@ from pipeline_reference import as_read, by_reference
 from sigma.exceptions import SigmaError
 from sigma.processing.pipeline import ProcessingPipeline
 
+from siem.problem import Problem, Problems
 from siem.sigma.detection import detection
 from siem.sigma.pipeline import load_pipelines
-from siem.sigma.problem import Problem, Problems
 
 CONTENTS = {title: yaml.safe_load(text) for title, text in RULES.items()}
 LISTS = dict.fromkeys(("admins", "hosts", "plain"), ("x",))

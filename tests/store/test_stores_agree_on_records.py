@@ -21,12 +21,12 @@ from siem.detect.packs import Packs, Span
 from siem.errors import ContentError
 from siem.intake.content import Delivered
 from siem.parsing import Registry
+from siem.problem import Problems
 from siem.run.reading import read
 from siem.schema import OVERSIZE, DatasetFields, LogSource, SourceObject, additions
 from siem.schema.leaves import LONGEST
 from siem.sigma import Reader, Rule, View, condition
 from siem.sigma.detection import detection
-from siem.sigma.problem import Problems
 from siem.store.contract import LedgerRow, State, Store
 from siem.testing.deliveries import found
 

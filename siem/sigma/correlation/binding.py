@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from siem.documents import Document
 from siem.errors import ContentError
+from siem.problem import Problem
 from siem.sigma.correlation.rule import Correlation
-from siem.sigma.documents import Document
 from siem.sigma.head import LEVELS, Head
-from siem.sigma.problem import Problem
 from siem.sigma.rule import Rule
 from siem.sigma.tree import And, Leaf, Node, Not, Or
 

@@ -9,11 +9,11 @@ from functools import partial
 from math import isfinite
 from typing import Any
 
+from siem.documents import Document
+from siem.problem import Problem, Problems
 from siem.sigma import parse
 from siem.sigma.correlation.rule import COMPARISONS, NUMERIC, Correlation, Kind, Threshold
-from siem.sigma.documents import Document
 from siem.sigma.head import head
-from siem.sigma.problem import Problem, Problems
 from siem.sigma.tree import And, Exists, Leaf, Node, fields
 
 SECTION = "correlation"

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from siem.problem import Problem
 from siem.sigma.pipeline.selections import Item
 from siem.sigma.pipeline.subject import Run, Subject
 from siem.sigma.pipeline.values import Value, compared, plain, read
-from siem.sigma.problem import Problem
 from siem.sigma.tree import And, Leaf, Node, Not, Or, Wild
 
 COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
+from siem.problem import Problem
 from siem.sigma.pipeline import values
 from siem.sigma.pipeline.conditions import one_of
 from siem.sigma.pipeline.selections import Group, Item, Part
 from siem.sigma.pipeline.subject import Run, Subject
 from siem.sigma.pipeline.transformations import Names, Step, Transformation, each_line, listed
-from siem.sigma.problem import Problem
 
 Rename: TypeAlias = Callable[[str], list[str]]
 

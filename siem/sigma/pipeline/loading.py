@@ -12,8 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from siem.documents import Document, documents
 from siem.errors import ContentError
-from siem.sigma.documents import Document, documents, rule_files
+from siem.problem import Place, Problem, Problems
+from siem.sigma.files import rule_files
 from siem.sigma.pipeline import field_transformations as names
 from siem.sigma.pipeline import selections, subject
 from siem.sigma.pipeline import transformations as rules
@@ -21,7 +23,6 @@ from siem.sigma.pipeline import value_transformations as values
 from siem.sigma.pipeline.conditions import Linked, ProcessingItemApplied, ProcessingState
 from siem.sigma.pipeline.parameters import LINK_KEYS, LINKS, linked, made
 from siem.sigma.pipeline.transformations import Nest, SetState, Step
-from siem.sigma.problem import Place, Problem, Problems
 
 TRANSFORMATIONS: Mapping[str, type[Any]] = {
     "field_name_mapping": names.FieldNameMapping,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
+from siem.problem import Place, Problem
 from siem.sigma import parse, tree
 from siem.sigma.pipeline import conditions as known_conditions
 from siem.sigma.pipeline import selections
 from siem.sigma.pipeline.conditions import Linked
-from siem.sigma.problem import Place, Problem
 
 LINKS = (
     ("rule", "rule", known_conditions.RULE),

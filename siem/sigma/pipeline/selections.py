@@ -13,7 +13,7 @@ from itertools import chain, product
 from math import prod
 from typing import Any, TypeAlias
 
-from siem.sigma.problem import Place, Problem
+from siem.problem import Place, Problem
 
 SCALARS = (str, int, float, bool, type(None))
 MOST_MAPS = 1_000

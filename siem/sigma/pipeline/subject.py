@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from siem.problem import Problem
 from siem.sigma import parse, tree
 from siem.sigma.pipeline import selections
 from siem.sigma.pipeline.selections import Group, Item
-from siem.sigma.problem import Problem
 
 Kind: TypeAlias = Literal["rule", "correlation", "filter"]
 SECTIONS: Mapping[str, Kind] = {"correlation": "correlation", "filter": "filter"}

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from string import Template
 from typing import Any, ClassVar, TypeAlias
 
+from siem.problem import Problem
 from siem.sigma.pipeline import selections
 from siem.sigma.pipeline.conditions import Linked
 from siem.sigma.pipeline.selections import Group, Item, Part
 from siem.sigma.pipeline.subject import Run, Subject
 from siem.sigma.pipeline.values import references
-from siem.sigma.problem import Problem
 
 Names: TypeAlias = str | list[str]
 HEAD = frozenset(

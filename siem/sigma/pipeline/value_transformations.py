@@ -10,6 +10,7 @@ from itertools import product
 from math import isfinite
 from typing import Any, ClassVar
 
+from siem.problem import Problem
 from siem.sigma import modifiers
 from siem.sigma.pipeline import values
 from siem.sigma.pipeline.conditions import compiled, one_of
@@ -18,7 +19,6 @@ from siem.sigma.pipeline.selections import Group, Item, Part
 from siem.sigma.pipeline.subject import Run, Subject
 from siem.sigma.pipeline.transformations import Step, Transformation, each_line, listed
 from siem.sigma.pipeline.values import Piece, Pieces, Placeholder, Value
-from siem.sigma.problem import Problem
 from siem.sigma.tree import Wild
 
 CASES: Mapping[str, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper, "snake_case": snake_case}

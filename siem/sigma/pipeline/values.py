@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from siem.problem import Problem
 from siem.sigma import modifiers, parse
 from siem.sigma.modifiers import Chars
 from siem.sigma.pipeline.selections import Item
-from siem.sigma.problem import Problem
 from siem.sigma.tree import Wild, spelled
 
 

@@ -1,8 +1,7 @@
-"""Rule files: YAML documents with the lines on which their parts stand."""
+"""YAML files as documents that know on which lines their parts stand."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,13 +11,8 @@ from typing import Any
 import yaml
 
 from siem.errors import ContentError
-from siem.sigma.problem import Place
+from siem.problem import Place
 
-SUFFIXES = frozenset((".yml", ".yaml"))
-CASES = re.compile(r"\.cases\.ya?ml$")
-DETECTIONS = "detections"
-ROOMS = frozenset(("dashboards", "lists", "parsers", "pipelines"))
-"""What a content folder has beside its rules."""
 DIRECTIVES = re.compile(r"\s*+(?:[%#].*+\s*+)++")
 """What may stand before the first `---`; every document is read as YAML 1.1 all the same."""
 MOST_VALUES = 200_000
@@ -107,26 +101,6 @@ def _below(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Mark] | No
     return None
 
 
-def rule_files(path: Path) -> list[Path]:
-    """The rule files of a folder and all below it, or the file itself; not the cases beside the rules.
-
-    Of a content folder, which is one with `detections` in it, not what lies in its other rooms.
-    """
-    if not path.is_dir():
-        return [path]
-    found, seen = [], set()
-    for folder, below, names in os.walk(path, followlinks=True):
-        if (real := os.path.realpath(folder)) in seen:
-            below.clear()
-            continue
-        seen.add(real)
-        if DETECTIONS in below:
-            below[:] = [name for name in below if name not in ROOMS]
-        files = [Path(folder, name) for name in names if not CASES.search(name.lower())]
-        found += [file for file in files if file.suffix.lower() in SUFFIXES]
-    return sorted(found)
-
-
 def documents(path: Path, errors: list[ContentError]) -> Iterator[Document]:
     """The documents of a file. One that is no YAML goes to `errors` and disturbs no other."""
     try:
@@ -156,6 +130,22 @@ def documents(path: Path, errors: list[ContentError]) -> Iterator[Document]:
         if document is not None:
             number += 1
             yield document
+
+
+def mapping(path: Path, errors: list[ContentError]) -> Document | None:
+    """The document of a file that holds one mapping; None where it holds nothing.
+
+    What else it holds goes to `errors`, and then it is None too.
+    """
+    before = len(errors)
+    found = list(documents(path, errors))
+    if len(errors) > before or not found:
+        return None
+    for document in found:
+        if document.number > 1 or not isinstance(document.content, dict):
+            errors.append(document.error("the file must be one mapping"))
+            return None
+    return found[0]
 
 
 def parts(text: str) -> Iterator[tuple[int, str]]:
