@@ -12,6 +12,7 @@ import typer
 from siem.cli import options
 from siem.cli.output import progress, tell
 from siem.detect.passes import Passed, again, detect
+from siem.sigma import RuleSet
 from siem.store import existing_store
 
 
@@ -27,7 +28,10 @@ def detect_command(
     """One detection pass over new objects. With --since or --until over stored events again: what the rules match now
     replaces what they matched there."""
     settings = options.settings(store, content)
-    found = options.rules(rules, settings.content)
+    found = options.as_set(options.rules(rules, settings.content, told=False), settings.content, whole=not rules)
+    options.refused(found.refused)
+    for told in expired(found):
+        tell(told)
     sources, among = options.sources(settings.content), options.circumstances(settings)
     count = len(found.own)
     first, end = options.time(since), options.time(until)
@@ -44,6 +48,13 @@ def detect_command(
             )  # fmt: skip
     for told in outcome(done, count):
         tell(told)
+
+
+def expired(rules: RuleSet) -> Iterator[str]:
+    """The filters that are not applied any more, a line each."""
+    for one in rules.expired:
+        owner = f"; its owner is {one.owner}" if one.owner else ""
+        yield f"expired: {one.file}:{one.line}: the filter {one.title} is not applied since {one.expires:%FT%TZ}{owner}"
 
 
 def outcome(done: Passed, rules: int) -> Iterator[str]:

@@ -16,7 +16,8 @@ from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
 from siem.run.content import content_folders, load_registry
-from siem.sigma import Lists, RuleSet, load_lists, load_pipelines, load_rules, rule_files
+from siem.run.team import team_accounts, team_calendar, team_tuning
+from siem.sigma import Lists, RuleSet, load_lists, load_pipelines, load_rules, rule_files, tuned
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Folder or address of the store (SIEM_STORE; ./siem-data).")
@@ -63,13 +64,27 @@ def rules(
     pipelines, no_pipelines = load_pipelines(rooms("pipelines", content))
     chosen = [*rule_paths(paths, content), *(after or [])]
     others = rooms("detections", content) if paths else []
-    found = load_rules(chosen, values, pipelines, replacing=not paths, others=others)
+    found = load_rules(chosen, values, pipelines, replacing=not paths, others=others, now=now())
     found = replace(found, refused=(*no_lists, *no_pipelines, *found.refused))
-    if not found.rules and not found.refused:
+    if not (found.rules or found.refused or found.filters or found.expired):
         raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")
     if told:
         refused(found.refused)
     return found
+
+
+def as_set(found: RuleSet, content: Path | None, whole: bool = True) -> RuleSet:
+    """The rules as the team's settings.yml wants them. Settings that cannot be are refused, as rules are.
+
+    whole: these are all rules in use, not some that were asked for.
+
+    Raises:
+        ContentError: the file cannot be read at all. Without it all that the team has silenced would alert.
+    """
+    tuning, errors = team_tuning(content)
+    if tuning is None:
+        raise errors[0]
+    return replace(made := tuned(found, tuning, whole), refused=(*made.refused, *errors))
 
 
 def lists(content: Path | None) -> Lists:
@@ -103,8 +118,13 @@ def sources(content: Path | None) -> Sources:
 
 
 def circumstances(settings: Settings) -> Circumstances:
-    """What alerts depend on beside rules and events."""
-    return Circumstances(live_window=settings.detect.live_window)
+    """What alerts depend on beside rules and events. What is wrong with accounts.yml or calendar.yml is told on stderr;
+    without a calendar that can be read nothing is after hours."""
+    accounts, wrong = team_accounts(settings.content)
+    calendar, problems = team_calendar(settings.content)
+    refused([*wrong, *problems])
+    among = Circumstances(environment=accounts.environment, live_window=settings.detect.live_window)
+    return replace(among, after_hours=calendar.is_after_hours) if calendar else among
 
 
 def refused(problems: tuple[ContentError, ...] | list[ContentError]) -> None:

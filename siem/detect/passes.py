@@ -59,7 +59,8 @@ def detect(
     """Judge what each rule has not judged yet. A crash anywhere is harmless: a new pass does it again.
 
     everything: these are all rules that are in use. A rule that the store does not know begins where the last such pass
-    ended (else with all that is stored), and so will those withheld, refused now, whenever they are corrected.
+    ended (else with all that is stored), and so will those withheld, refused now, whenever they are corrected. Marks of
+    those that are switched off move with such passes: switched on again they begin with what comes then.
 
     Raises:
         Unavailable: the store is away; what was marked stays so.
@@ -119,7 +120,8 @@ class _Pass:
     """
 
     def __init__(self, store: Store, rules: RuleSet, sources: Sources, among: Circumstances) -> None:
-        self._store, self._sources, self._withheld = store, sources, rules.withheld
+        self._store, self._sources = store, sources
+        self._withheld, self._disabled = rules.withheld, rules.disabled
         self._rules = {rule.key: rule for rule in rules.rules}
         self._judgement = Judgement(rules, sources, among)
         self._packs = {dataset: Packs(fields, store.dialect) for dataset, fields in sources.fields.items()}
@@ -133,6 +135,7 @@ class _Pass:
         known = {key for rule, keys in takers.items() for key in (rule, *keys)} | ({ALL} if everything else set())
         at = {key: marks.get(key, start) for key in known}
         stay = {(key, dataset): start for key in self._withheld if everything and key not in marks}
+        idle = [key for key in self._disabled if everything and key in marks]
         while at and min(at.values()) < last:
             objects = self._store.pending(dataset, min(at.values()), TOGETHER)
             if not objects:
@@ -153,7 +156,7 @@ class _Pass:
                     signals += [signal for signal in found or [] if signal.object in behind[signal.rule_id]]
                     owed += [(key, object_) for object_ in part if found is None]
             at = {key: max(turn, objects[-1].turn) for key, turn in at.items()}
-            reached = {(key, dataset): turn for key, turn in at.items()}
+            reached = {(key, dataset): turn for key, turn in at.items()} | {(key, dataset): at[ALL] for key in idle}
             self._mark(Judged(signals, marks=stay | reached, owed=owed))
             self.done.objects += len(objects)
             yield

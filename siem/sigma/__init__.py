@@ -3,7 +3,7 @@
 from siem.documents import Refused
 from siem.sigma.correlation import Correlation
 from siem.sigma.dispatch import Dispatch
-from siem.sigma.doubts import Doubting
+from siem.sigma.doubts import Doubting, lapsing
 from siem.sigma.duckdb import query
 from siem.sigma.explaining import Explaining
 from siem.sigma.files import rule_files
@@ -19,6 +19,8 @@ from siem.sigma.predicate import Condition, compiled, condition, number, time_of
 from siem.sigma.record import KEYWORDS, Reader, View, projected, projected_leaves
 from siem.sigma.rule import Filter, Rule
 from siem.sigma.tracing import reasons
+from siem.sigma.tuned import tuned
+from siem.sigma.tuning import Tuning, load_tuning
 
 __all__ = [
     "KEYWORDS",
@@ -34,15 +36,18 @@ __all__ = [
     "Refused",
     "Rule",
     "RuleSet",
+    "Tuning",
     "View",
     "clause",
     "compiled",
     "condition",
     "datasets_of",
     "fields_read",
+    "lapsing",
     "load_lists",
     "load_pipelines",
     "load_rules",
+    "load_tuning",
     "number",
     "projected",
     "projected_leaves",
@@ -50,4 +55,5 @@ __all__ = [
     "reasons",
     "rule_files",
     "time_of",
+    "tuned",
 ]

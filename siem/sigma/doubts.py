@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,12 +20,16 @@ from siem.sigma.loading import RuleSet
 from siem.sigma.logsources import datasets_of
 from siem.sigma.modifiers import Lists, pieces
 from siem.sigma.rule import Filter, Rule
+from siem.sigma.terms import CUSTOM
 from siem.sigma.tree import And, Leaf, Node, Not, Or
 from siem.sigma.wording import names
 
 SECTIONS = ("detection", "filter")
 TRUTHS = frozenset(("true", "false"))
 TAG = "tag:yaml.org,2002:"
+TERMS = ("owner", "reason", "expires")
+SOON = timedelta(days=14)
+"""Before a filter expires it is time to think about it."""
 
 
 class Doubting:
@@ -174,3 +179,24 @@ def constant(node: Node) -> bool | None:
             if decisive in parts:
                 return decisive
             return None if None in parts else not decisive
+
+
+def lapsing(rules: RuleSet, now: datetime, own: Callable[[Filter], bool]) -> list[ContentError]:
+    """What is to be said of the terms of filters: those that are over or soon will be, and `own` that have none."""
+    return [
+        document.error(problem.message, problem.place)
+        for document, one in rules.documents
+        if isinstance(one, Filter)
+        for problem in _lapsing(one, now, own(one))
+    ]
+
+
+def _lapsing(one: Filter, now: datetime, own: bool) -> Iterator[Problem]:
+    place = (CUSTOM, "expires")
+    missing = [name for name in TERMS if getattr(one, name) is None]
+    if own and missing:
+        yield Problem(f"the filter has no {', '.join(missing)}: say so under `custom`", (CUSTOM,))
+    if one.expires is not None and one.expires <= now:
+        yield Problem(f"the filter expired at {one.expires:%FT%TZ}: it is not applied", place)
+    elif one.expires is not None and one.expires <= now + SOON:
+        yield Problem(f"the filter expires at {one.expires:%FT%TZ}", place)

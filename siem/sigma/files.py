@@ -11,6 +11,8 @@ CASES = re.compile(r"\.cases\.ya?ml$")
 DETECTIONS = "detections"
 ROOMS = frozenset(("dashboards", "lists", "parsers", "pipelines"))
 """What a content folder has beside its rules."""
+TEAM = frozenset(("accounts", "calendar", "drop", "links", "people", "settings"))
+"""And which files."""
 
 
 def rule_files(path: Path) -> list[Path]:
@@ -28,6 +30,7 @@ def rule_files(path: Path) -> list[Path]:
         seen.add(real)
         if DETECTIONS in below:
             below[:] = [name for name in below if name not in ROOMS]
+            names = [name for name in names if Path(name).stem not in TEAM]
         files = [Path(folder, name) for name in names if not CASES.search(name.lower())]
         found += [file for file in files if file.suffix.lower() in SUFFIXES]
     return sorted(found)

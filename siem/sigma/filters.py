@@ -13,6 +13,7 @@ from siem.sigma.detection import detection
 from siem.sigma.head import head, logsource
 from siem.sigma.modifiers import Lists
 from siem.sigma.rule import Filter, Rule
+from siem.sigma.terms import terms
 
 ANY = "any"
 
@@ -29,7 +30,7 @@ def event_filter(document: Document, label: str, lists: Lists, problems: Problem
     rules = _rules(given.get("rules"), problems)
     selections = {name: value for name, value in given.items() if name != "rules"}
     own = detection(selections, lists, problems, "filter")
-    return Filter(**named, detection=own, logsource=source, rules=rules)
+    return Filter(**named, **terms(named["custom"], problems), detection=own, logsource=source, rules=rules)
 
 
 def _rules(given: Any, problems: Problems) -> frozenset[str] | None:

@@ -14,6 +14,8 @@ from siem.sigma import parse
 
 LOGSOURCE = frozenset(("category", "product", "service", "definition"))
 LEVELS = ("informational", "low", "medium", "high", "critical")
+ALERT, REPORT = TIERS = ("alert", "report")
+AFTER_HOURS = "after_hours"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -22,8 +24,10 @@ class Head:
 
     key: how it is called everywhere: its id, else its name, else `file.yml#n`, n being its place in the file from 1.
     tags, references, falsepositives: as written. custom: the `custom` mapping, for our own settings.
-    level: of its alerts; levels: environment -> level, where it is another there; after_hours: out of working hours.
-    tier, channel: who is to hear of its alerts.
+    level: of its alerts; levels: environment in lower case -> level, where it is another there; after_hours: the least
+    out of working hours.
+    tier: `alert`, or `report`: what it finds is counted and shown, and nobody is notified. channel: the name of where
+    notifications go.
     """
 
     key: str
@@ -42,7 +46,7 @@ class Head:
     custom: Mapping[str, Any] = field(default_factory=dict)
     levels: Mapping[str, str] = field(default_factory=dict)
     after_hours: str | None = None
-    tier: str = "alert"
+    tier: str = ALERT
     channel: str | None = None
 
 
@@ -64,6 +68,7 @@ def head(document: Document, label: str, problems: Problems) -> dict[str, Any]:
     if content.get("title") is None and named:
         content = {**content, "title": content.get("name") or named[0]}
     problems.found += parse.head_problems(content)
+    custom, level = _custom(content, problems), lower(content.get("level"))
     return {
         "key": key_of(document, label),
         "title": str(content.get("title")),
@@ -71,14 +76,15 @@ def head(document: Document, label: str, problems: Problems) -> dict[str, Any]:
         "line": document.line(),
         "id": _text(content, "id", problems),
         "name": _text(content, "name", problems),
-        "level": lower(content.get("level")),
+        "level": level,
         "status": lower(content.get("status")),
         "description": content.get("description"),
         "author": content.get("author"),
         "tags": texts(content, "tags", problems),
         "references": texts(content, "references", problems),
         "falsepositives": texts(content, "falsepositives", problems, alone=True),
-        "custom": _custom(content, problems),
+        "custom": custom,
+        "after_hours": _after_hours(custom, level, problems),
     }
 
 
@@ -131,3 +137,13 @@ def _custom(content: Mapping[str, Any], problems: Problems) -> Mapping[str, Any]
         if not isinstance(value.get(name, ""), str):
             problems.add(f"{name} must be text, with fields in braces", "custom", name)
     return MappingProxyType(value)
+
+
+def _after_hours(custom: Mapping[str, Any], level: str | None, problems: Problems) -> str | None:
+    given = custom.get(AFTER_HOURS)
+    louder = lower(given)
+    if given is not None and (louder is None or louder not in LEVELS):
+        problems.add(f"{AFTER_HOURS} must be a level: {', '.join(LEVELS)}", "custom", AFTER_HOURS)
+    elif louder is not None and level in LEVELS and LEVELS.index(louder) < LEVELS.index(level):
+        problems.add(f"{AFTER_HOURS} is lower than the rule's level, {level}", "custom", AFTER_HOURS)
+    return louder

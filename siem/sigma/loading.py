@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -29,10 +30,14 @@ class RuleSet:
 
     refused: why the others cannot, with file and line, in order of the files.
     withheld: the keys of those others, as far as their files can be read.
-    filters: those that rules got, and those that reach none.
+    filters: those that rules got, and those that reach none. expired: those that rules do not get any more.
     doubts: what is allowed and yet perhaps not meant, with file and line.
     documents: what each of them was read from, if it was asked for.
     lent: keys of those that were not asked for, and are here because correlations name them.
+    disabled: keys of those that settings switch off. They alert no more; what correlations need of them is here still.
+    resting: those of them that no correlation needs, so that they are not among the rules and correlations.
+    muted: keys of those that alert no more, or did not before settings switched a correlation off.
+    set_at: key -> option of the settings -> the file and line that say it.
     """
 
     rules: tuple[Rule, ...]
@@ -40,9 +45,14 @@ class RuleSet:
     withheld: frozenset[str] = frozenset()
     correlations: tuple[Correlation, ...] = ()
     filters: tuple[Filter, ...] = ()
+    expired: tuple[Filter, ...] = ()
     doubts: tuple[ContentError, ...] = ()
     documents: tuple[tuple[Document, Rule | Correlation | Filter], ...] = ()
     lent: frozenset[str] = frozenset()
+    disabled: frozenset[str] = frozenset()
+    resting: tuple[Rule | Correlation, ...] = ()
+    muted: frozenset[str] = frozenset()
+    set_at: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def own(self) -> list[Rule | Correlation]:
@@ -52,9 +62,9 @@ class RuleSet:
 
     @property
     def silent(self) -> frozenset[str]:
-        """Keys of rules and correlations that raise no alerts of their own, because correlations name them."""
+        """Keys of those that raise no alerts of their own: correlations name them, or settings say so."""
         loud = {key for one in self.correlations if one.generate for key in one.rules}
-        return frozenset(self.lent.union(*[one.rules for one in self.correlations]) - loud)
+        return frozenset(self.lent.union(*[one.rules for one in self.correlations]) - loud) | self.muted
 
     def called(self, name: str) -> Rule | Correlation | None:
         """What has this key, id or name; a key before the name of another."""
@@ -81,6 +91,7 @@ def load_rules(
     pipelines: Sequence[Pipeline] = (),
     replacing: bool = False,
     others: Sequence[Path] = (),
+    now: datetime | None = None,
 ) -> RuleSet:
     """The rules of files and folders. What is wrong with one is told completely and disturbs no other.
 
@@ -88,8 +99,9 @@ def load_rules(
     replacing: a file takes the place of one with the same path in an earlier folder, and a rule that of one with the
     same id there, also where it is refused: what it replaces is not what its authors want in use.
     others: files and folders that lend rules which correlations name and the paths do not have; replacing.
+    now: filters that have expired by then are not applied; without it all are.
     """
-    loading = _Loading(lists)
+    loading = _Loading(lists, now)
     files = labelled(paths, replacing)
     given = collected(files, replacing, loading.refused)
     added = lent(given, others)
@@ -107,6 +119,7 @@ class _Loading:
     """What was read so far. called: id, name or key, in lower case -> the document that has it, and how it went."""
 
     lists: Lists
+    now: datetime | None = None
     refused: list[ContentError] = field(default_factory=list)
     withheld: set[str] = field(default_factory=set)
     doubts: list[ContentError] = field(default_factory=list)
@@ -178,8 +191,9 @@ class _Loading:
                 self.rules[made.key] = made
 
     def ruleset(self) -> RuleSet:
-        rules = {key: filtered(rule, self.filters.values()) for key, rule in self.rules.items()}
-        for one in self.filters.values():
+        filters = [one for one in self.filters.values() if not self._expired(one)]
+        rules = {key: filtered(rule, filters) for key, rule in self.rules.items()}
+        for one in filters:
             self._doubt(one)
         bound, errors = binding.bound(self.drafts, rules, self.called)
         self.withheld |= {key for key in self.drafts if key not in bound}
@@ -190,11 +204,15 @@ class _Loading:
             refused=(*self.refused, *errors),
             withheld=withheld,
             correlations=tuple(bound.values()),
-            filters=tuple(self.filters.values()),
+            filters=tuple(filters),
+            expired=tuple(filter(self._expired, self.filters.values())),
             doubts=tuple(self.doubts),
             documents=tuple([(self.documents[one.key], one) for one in kept if one.key not in self.lent]),
             lent=frozenset(self.lent),
         )
+
+    def _expired(self, one: Filter) -> bool:
+        return self.now is not None and one.expires is not None and one.expires <= self.now
 
     def _doubt(self, one: Filter) -> None:
         """A filter that keeps only what it describes, or that reaches no rule."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from siem.documents import Document
@@ -26,11 +27,15 @@ class Filter(Head):
     """A condition that rules get in addition: `rule and (condition)`.
 
     rules: ids and names in lower case; None: all rules. logsource: only rules whose log source says all that it says.
+    owner, reason: who answers for the exception, and why it is one. expires: from then on it is none; None: never.
     """
 
     detection: Detection
     logsource: LogSource
     rules: frozenset[str] | None
+    owner: str | None = None
+    reason: str | None = None
+    expires: datetime | None = None
 
     @property
     def tree(self) -> tree.Node:

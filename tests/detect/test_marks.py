@@ -55,6 +55,43 @@ def test_a_rule_that_was_withheld_sees_what_it_missed(watch: Watch, tmp_path: Pa
     assert (done.objects, done.signals) == (2, 2)
 
 
+def test_a_rule_that_was_switched_off_begins_with_what_comes_when_it_is_on_again(watch: Watch, tmp_path: Path) -> None:
+    rules = both(watch.rules, written(tmp_path, OTHER))
+    off = replace(watch.rules, disabled=frozenset(("other",)))
+    for number, (id_, in_use) in enumerate([("a", rules), ("b", off), ("c", off), ("d", rules)]):
+        watch.login(id_, id_, action="DeleteTrail", start=START + number * SECOND)
+        detect(watch.store, in_use, watch.sources, everything=True)
+    assert detect(watch.store, rules, watch.sources, everything=True).objects == 0
+    assert watch.alert.events == ("a", "d")
+
+
+def test_a_rule_that_is_off_from_the_beginning_is_not_owed_the_past(watch: Watch, tmp_path: Path) -> None:
+    rules = both(watch.rules, written(tmp_path, OTHER))
+    off = replace(watch.rules, disabled=frozenset(("other",)))
+    for number, (id_, in_use) in enumerate([("a", off), ("b", rules)]):
+        watch.login(id_, id_, action="DeleteTrail", start=START + number * SECOND)
+        detect(watch.store, in_use, watch.sources, everything=True)
+    assert watch.alert.events == ("b",)
+
+
+def test_what_no_pass_has_seen_while_a_rule_was_off_is_judged(watch: Watch, tmp_path: Path) -> None:
+    rules = both(watch.rules, written(tmp_path, OTHER))
+    off = replace(watch.rules, disabled=frozenset(("other",)))
+    detect(watch.store, off, watch.sources, everything=True)
+    watch.login("a", "a", action="DeleteTrail")
+    detect(watch.store, rules, watch.sources, everything=True)
+    assert watch.alert.events == ("a",)
+
+
+def test_a_pass_of_some_rules_moves_no_mark_of_one_that_is_off(watch: Watch, tmp_path: Path) -> None:
+    rules = both(watch.rules, written(tmp_path, OTHER))
+    watch.login("a", "a")
+    detect(watch.store, rules, watch.sources, everything=True)
+    watch.login("b", "b", action="DeleteTrail")
+    detect(watch.store, replace(watch.rules, disabled=frozenset(("other",))), watch.sources)
+    assert detect(watch.store, rules, watch.sources, everything=True).signals == 1
+
+
 def test_objects_without_a_parser_wait_for_one(watch: Watch) -> None:
     watch.login("one", "a")
     assert detect(watch.store, watch.rules, Sources({}, {}), everything=True).objects == 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from siem.schema import ANY_JSON
-from siem.sigma import RuleSet, compiled, load_lists, load_rules
+from siem.sigma import RuleSet, compiled, lapsing, load_lists, load_rules
 
 RULE = """\
 title: R
@@ -117,3 +118,80 @@ def test_lists_come_from_yaml_and_later_folders_replace_earlier_ones(tmp_path: P
         "names": [],
     }
     assert ["list broken must be" in error.message or "not YAML" in error.message for error in errors] == [True, True]
+
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+TERMS = "custom: {owner: Tanaka, reason: it is ours, expires: WHEN}\n"
+
+
+def until(tmp_path: Path, when: str, now: datetime | None = NOW) -> RuleSet:
+    text = FILTER.replace("RULES", "any").replace("CONDITION", "not selection").replace("LOGSOURCE", "product: aws")
+    (tmp_path / "f.yml").write_text(f"{text}{TERMS.replace('WHEN', when)}---\n{RULE}")
+    return load_rules([tmp_path], now=now)
+
+
+@pytest.mark.parametrize(
+    ("when", "over"),
+    [
+        ("2026-11-19", True),
+        ("2026-11-20", True),  # a date is its beginning
+        ("2026-11-21", False),
+        ("2026-11-20T00:00:01Z", False),
+        ("'2026-11-20T08:59:59+09:00'", True),
+        ("'2026-11-20T09:00:01+09:00'", False),
+    ],
+)
+def test_a_filter_that_has_expired_is_not_applied_and_is_named(tmp_path: Path, when: str, over: bool) -> None:
+    rules = until(tmp_path, when)
+    assert rules.refused == ()
+    assert found(rules) == (["adm_a", "bob"] if over else ["bob"])
+    assert [one.owner for one in rules.expired] == ["Tanaka"] * over
+    assert [one.reason for one in rules.filters] == ["it is ours"] * (not over)
+    assert rules.rules[0].filters == rules.filters
+
+
+def test_without_a_now_nothing_expires(tmp_path: Path) -> None:
+    assert found(until(tmp_path, "1999-01-01", now=None)) == ["bob"]
+
+
+@pytest.mark.parametrize("when", ["tomorrow", "2026-13-01", "20261120", "2026-11-20Tnoon", "[2026-11-20]", "2026-W47"])
+def test_a_filter_whose_end_cannot_be_read_is_refused(tmp_path: Path, when: str) -> None:
+    rules = until(tmp_path, when)
+    (error,) = rules.refused
+    assert ("expires must be a date" in error.message, error.line) == (True, 7)
+    assert found(rules) == ["adm_a", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("Tanaka", "[a]", "owner"),
+        ("Tanaka", "7", "owner"),
+        ("it is ours", "' '", "reason"),
+        ("it is ours", "no", "reason"),
+    ],
+)
+def test_an_owner_and_a_reason_are_texts(tmp_path: Path, old: str, new: str, name: str) -> None:
+    until(tmp_path, "2026-12-31")
+    file = tmp_path / "f.yml"
+    file.write_text(file.read_text().replace(old, new))
+    (error,) = load_rules([tmp_path]).refused
+    assert error.message == f"{name} must be a text that is not empty"
+
+
+def said(rules: RuleSet, own: bool = True) -> list[tuple[int | None, str]]:
+    return [(one.line, one.message) for one in lapsing(rules, NOW, lambda one: own)]
+
+
+def test_filters_that_are_over_or_soon_will_be_are_doubted(tmp_path: Path) -> None:
+    over = [(7, "the filter expired at 2026-11-19T00:00:00Z: it is not applied")]
+    assert said(until(tmp_path, "2026-11-19")) == over
+    assert said(until(tmp_path, "2026-11-19"), own=False) == over
+    assert said(until(tmp_path, "2026-12-04")) == [(7, "the filter expires at 2026-12-04T00:00:00Z")]
+    assert said(until(tmp_path, "2026-12-05")) == []
+
+
+def test_a_teams_own_filter_says_who_why_and_until_when(tmp_path: Path) -> None:
+    rules = loaded(tmp_path, "any")
+    assert said(rules) == [(1, "the filter has no owner, reason, expires: say so under `custom`")]
+    assert said(rules, own=False) == []

@@ -288,3 +288,25 @@ def test_words_of_alerts_must_be_text(part: str, tmp_path: Path) -> None:
     (refused,) = load_rules([path]).refused
     assert f"{part} must be text" in str(refused)
     assert refused.line == GOOD.count("\n") + 1
+
+
+@pytest.mark.parametrize(("given", "level"), [("high", "high"), ("High", "high"), ("medium", "medium"), ("null", None)])
+def test_a_rule_may_be_louder_after_hours(tmp_path: Path, given: str, level: str | None) -> None:
+    text = f"{GOOD}  after_hours: {given}\n"
+    (rule,) = load_rules([written(tmp_path, "a.yml", text)]).rules
+    assert rule.after_hours == level
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("low", "after_hours is lower than the rule's level, medium"),
+        ("loud", "after_hours must be a level: informational, low, medium, high, critical"),
+        ("[high]", "after_hours must be a level: informational, low, medium, high, critical"),
+        ("true", "after_hours must be a level: informational, low, medium, high, critical"),
+    ],
+)
+def test_a_rule_that_would_be_quieter_after_hours_is_refused(tmp_path: Path, given: str, said: str) -> None:
+    text = f"{GOOD}  after_hours: {given}\n"
+    (error,) = load_rules([written(tmp_path, "a.yml", text)]).refused
+    assert (error.message, error.line) == (said, text.count("\n"))

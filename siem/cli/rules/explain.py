@@ -36,6 +36,7 @@ def explain(
         options.check_dataset(dataset, parsers)
     sources = Sources.of(parsers)
     found = options.rules(None, settings.content, told=False, after=[Path(name) for name in rules if _is_file(name)])
+    found = options.as_set(found, settings.content, whole=False)
     explaining = Explaining(found, {**sources.fields, "": ANY_JSON}, sources.logsources, _only(dataset))
     errors = dict.fromkeys([error for name in rules for error in refused_in(name, found)])
     chosen = dict.fromkeys([one for name in rules for one in named(name, found)])

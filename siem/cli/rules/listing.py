@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from siem.cli import options
@@ -11,7 +12,7 @@ from siem.detect.sources import Sources
 from siem.errors import ContentError
 from siem.sigma import Correlation, Filter, Refused, Rule, RuleSet, datasets_of
 
-COLUMNS = ("type", "level", "title", "datasets", "id", "file", "refused")
+COLUMNS = ("type", "level", "enabled", "tier", "title", "datasets", "id", "file", "refused")
 
 
 def list_(
@@ -20,23 +21,27 @@ def list_(
     content: options.ContentOption = None,
     form: options.FormatOption = None,
 ) -> None:
-    """Rules, correlations, filters, and those that are refused with the reason."""
+    """Rules, correlations, filters, and those that are refused with the reason; as the team's settings want them."""
     settings = options.settings(store, content)
-    found = options.rules(paths, settings.content, told=False)
+    found = options.as_set(options.rules(paths, settings.content, told=False), settings.content, whole=not paths)
     write(rows(found, options.sources(settings.content)), COLUMNS, form)
 
 
 def rows(found: RuleSet, sources: Sources) -> Iterator[dict[str, Any]]:
     """A row each: what they are, by `type`; `refused` is null but for those that are, whose type is then null."""
     datasets: dict[str, list[str]] = {}
-    for rule in found.rules:
-        datasets[rule.key] = list(datasets_of(rule, sources.logsources))
-    for above in found.correlations:
-        datasets[above.key] = list(dict.fromkeys([name for key in above.rules for name in datasets[key]]))
-    for one in found.own:
-        yield _row(one, one.kind if isinstance(one, Correlation) else "event", datasets[one.key])
+    for one in [*found.rules, *found.correlations, *found.resting]:
+        if isinstance(one, Rule):
+            datasets[one.key] = list(datasets_of(one, sources.logsources))
+        else:
+            datasets[one.key] = list(dict.fromkeys([name for key in one.rules for name in datasets[key]]))
+    for one in [*found.own, *found.resting]:
+        kind = one.kind if isinstance(one, Correlation) else "event"
+        yield _row(one, kind, datasets[one.key], one.key not in found.disabled, found.set_at.get(one.key, {}))
     for added in found.filters:
-        yield _row(added, "filter", [])
+        yield _row(added, "filter")
+    for over in found.expired:
+        yield _row(over, "filter", enabled=False)
     for problems in by_document(found.refused):
         yield _refused(problems)
 
@@ -50,16 +55,29 @@ def by_document(refused: Iterable[ContentError]) -> list[list[ContentError]]:
     return list(found.values())
 
 
-def _row(one: Rule | Correlation | Filter, kind: str, datasets: list[str]) -> dict[str, Any]:
+def _row(
+    one: Rule | Correlation | Filter,
+    kind: str,
+    datasets: Sequence[str] = (),
+    enabled: bool = True,
+    set_at: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     return {
         "id": one.key,
         "title": one.title,
         "type": str(kind),
         "level": one.level,
-        "datasets": datasets,
+        "datasets": list(datasets),
         "tags": list(one.tags),
         "file": f"{one.file}:{one.line}",
         "refused": None,
+        "enabled": enabled,
+        "levels": dict(one.levels),
+        "after_hours": one.after_hours,
+        "tier": one.tier,
+        "channel": one.channel,
+        "set_at": dict(set_at),
+        "expires": one.expires if isinstance(one, Filter) else None,
     }
 
 
@@ -76,4 +94,5 @@ def _refused(problems: Sequence[ContentError]) -> dict[str, Any]:
         "tags": [],
         "file": f"{problem.file}:{problem.line}" if problem.line else problem.file,
         "refused": "; ".join(dict.fromkeys([one.message for one in problems])),
+        **dict.fromkeys(("enabled", "levels", "after_hours", "tier", "channel", "set_at", "expires")),
     }

@@ -46,7 +46,7 @@ def correlation(document: Document, label: str, problems: Problems) -> Correlati
         **named,
         kind=kind,
         rules=rules or read.named,
-        span=_span(given, problems),
+        span=problems.attempt((SECTION, "timespan"), partial(timespan, given.get("timespan"))) or timedelta(),
         group_by=_names(given, "group-by", problems),
         aliases=_aliases(given, problems),
         threshold=read.threshold,
@@ -90,13 +90,17 @@ def _names(given: Mapping[str, Any], name: str, problems: Problems) -> tuple[str
     return tuple(listed)
 
 
-def _span(given: Mapping[str, Any], problems: Problems) -> timedelta:
-    found = TIMESPAN.fullmatch(str(given.get("timespan", "")))
-    span = timedelta(seconds=int(found[1]) * UNITS[found[2]]) if found and len(found[1]) < 10 else timedelta()
+def timespan(value: Any) -> timedelta:
+    """Of a number and a unit, as 15m.
+
+    Raises:
+        Problem: it is none.
+    """
+    found = TIMESPAN.fullmatch(str(value))
+    span = timedelta(seconds=int(found[1]) * UNITS[found[2]]) if found else timedelta()
     if not timedelta() < span <= LONGEST:
-        told = "is needed" if given.get("timespan") is None else f"cannot be {given['timespan']}"
-        message = f"`timespan` {told}: write a number above 0 and s, m, h, d, w, M or y, as 15m; at most 100 years"
-        problems.add(message, SECTION, "timespan")
+        told = "is needed" if value is None else f"cannot be {value}"
+        raise Problem(f"`timespan` {told}: write a number above 0 and s, m, h, d, w, M or y, as 15m; at most 100 years")
     return span
 
 

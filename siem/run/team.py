@@ -1,0 +1,48 @@
+"""What a team keeps beside its rules: settings.yml, accounts.yml and calendar.yml of its content folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from siem.calendar import Calendar, load_calendar
+from siem.enrich.accounts import Accounts, load_accounts
+from siem.errors import ContentError
+from siem.sigma import Tuning, load_tuning
+
+SUFFIXES = (".yml", ".yaml")
+
+
+def team_tuning(content: Path | None) -> tuple[Tuning | None, list[ContentError]]:
+    """See `siem.sigma.load_tuning`; without a file nothing is set."""
+    file = _file(content, "settings")
+    return load_tuning(file) if file else (Tuning(), [])
+
+
+def team_accounts(content: Path | None) -> tuple[Accounts, list[ContentError]]:
+    """See `siem.enrich.accounts.load_accounts`; without a file nobody is named."""
+    file = _file(content, "accounts")
+    return load_accounts(file) if file else (Accounts(), [])
+
+
+def team_calendar(content: Path | None) -> tuple[Calendar | None, list[ContentError]]:
+    """See `siem.calendar.load_calendar`; without a file there is no calendar, and nothing is after hours."""
+    file = _file(content, "calendar")
+    return load_calendar(file) if file else (None, [])
+
+
+def _file(content: Path | None, name: str) -> Path | None:
+    files = [content / f"{name}{suffix}" for suffix in SUFFIXES] if content is not None else []
+    return next((file for file in files if file.is_file()), None)
+
+
+def strangers(tuning: Tuning, accounts: Accounts) -> Iterator[ContentError]:
+    """Environments that settings name and no account is of."""
+    known = accounts.environments
+    for setting in (*tuning.rules, *tuning.tags):
+        choice = setting.choices.get("level")
+        for name in choice.value.of if choice else ():
+            if name not in known:
+                told = f"there are: {', '.join(sorted(known))}" if known else "accounts.yml names none"
+                message = f"no account is of the environment {name}; {told}"
+                yield ContentError(message, tuning.file, choice.line if choice else None)
