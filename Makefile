@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench golden docs clean
+.PHONY: demo test check bench golden docs release-rules clean
 
 $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ golden: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m siem.schema.page > docs/schema.md
+
+release-rules: $(STAMP)
+	$(BIN)/python -m siem.run.releases
 
 clean:
 	rm -rf $(VENV) dist build

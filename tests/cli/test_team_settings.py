@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,18 @@ def test_detection_goes_on_without_a_wrong_setting_and_not_without_its_settings(
     (team / "settings.yml").write_text(f"{SETTINGS}  : [\n")
     told = siem("detect", "--store", tmp_path / "one", "--content", team, code=3).stderr.decode()
     assert f"{team / 'settings.yml'}:10: not YAML" in told
+
+
+def test_changes_compares_with_an_older_checkout(team: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old" / "detections"
+    shutil.copytree(SHIPPED, old)
+    (old / "cloudtrail" / "root_used.yml").unlink()
+    user = old / "cloudtrail" / "user_created.yml"
+    user.write_text(user.read_text().replace("title: ", "title: Formerly "))
+    done = siem("rules", "changes", "--from", old, "--content", team)
+    new, other = lines(done)
+    assert (new["change"], new["id"], new["before"]) == (["new"], ROOT_USED, {})
+    assert new["touched_by"] == [f"{team / 'settings.yml'}:2 sets enabled"]
+    assert (other["change"], other["touched_by"]) == (["title"], [])
+    assert other["before"] == {"title": f"Formerly {other['title']}"}
+    assert b"no release that is known" in siem("rules", "changes", "--from", "0.0.1", code=2).stderr
