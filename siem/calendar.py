@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
@@ -42,6 +42,9 @@ SPAN = re.compile(r"(\d\d):([0-5]\d)-(\d\d):([0-5]\d)")
 DATE = re.compile(r"(?:(\d{4})-)?(\d\d)-(\d\d)")
 LEAP = 2000
 """A year that has every day."""
+
+EARLIEST, LATEST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
+"""Times whose neighbours there are in every zone; logs may name others."""
 
 Span = tuple[int, int]
 """From a minute of a day until before another, counted from its midnight; beyond 1,440 is the day after."""
@@ -84,7 +87,7 @@ class Calendar:
         """
         if time.tzinfo is None:
             raise ValueError("a time without a zone is at no place of a calendar")
-        here = time.astimezone(self.zone)
+        here = min(max(time, EARLIEST), LATEST).astimezone(self.zone)
         minute = here.hour * 60 + here.minute
         if any(start <= minute < end for start, end in self.spans(here.date())):
             return False

@@ -135,7 +135,7 @@ class _Pass:
         known = {key for rule, keys in takers.items() for key in (rule, *keys)} | ({ALL} if everything else set())
         at = {key: marks.get(key, start) for key in known}
         stay = {(key, dataset): start for key in self._withheld if everything and key not in marks}
-        idle = [key for key in self._disabled if everything and key in marks]
+        idle = {key: marks[key] for key in self._disabled if everything and key in marks}
         while at and min(at.values()) < last:
             objects = self._store.pending(dataset, min(at.values()), TOGETHER)
             if not objects:
@@ -156,8 +156,9 @@ class _Pass:
                     signals += [signal for signal in found or [] if signal.object in behind[signal.rule_id]]
                     owed += [(key, object_) for object_ in part if found is None]
             at = {key: max(turn, objects[-1].turn) for key, turn in at.items()}
-            reached = {(key, dataset): turn for key, turn in at.items()} | {(key, dataset): at[ALL] for key in idle}
-            self._mark(Judged(signals, marks=stay | reached, owed=owed))
+            past = {(key, dataset): max(turn, at[ALL]) for key, turn in idle.items()}
+            reached = {(key, dataset): turn for key, turn in at.items()}
+            self._mark(Judged(signals, marks=stay | past | reached, owed=owed))
             self.done.objects += len(objects)
             yield
 
