@@ -1,14 +1,19 @@
-"""docs/settings.md names every setting, its variable and its default."""
+"""docs/settings.md names every setting, its variable and its default; a team's files on it are read as they stand."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from textwrap import dedent
 
+import pytest
 from pydantic import BaseModel
 
+from siem.cli import options
 from siem.config import Settings, span
+from siem.run.team import team_accounts, team_calendar
+from siem.sigma.tuning import OPTIONS
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 
@@ -41,3 +46,27 @@ def test_the_page_names_every_setting_its_variable_and_its_default() -> None:
     assert [variable for _, variable, _ in rows] == [
         f"SIEM_{name.upper().replace('.', '__')}" for name in settings(Settings)
     ]
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Path:
+    """A content folder with the files that the page shows."""
+    for name, body in re.findall(r"^## (\w+\.yml): .*\n\n((?:    .*\n|\n)+)", PAGE.read_text(), re.MULTILINE):
+        (tmp_path / name).write_text(dedent(body))
+    return tmp_path
+
+
+def test_the_settings_on_the_page_hold_for_the_rules_that_are_shipped(team: Path) -> None:
+    rules = options.as_set(options.rules(None, team, told=False), team)
+    assert (rules.refused, len(rules.disabled)) == ((), 1)
+    assert {option for of in rules.set_at.values() for option in of} == OPTIONS.keys()
+    assert not {option for option in OPTIONS if f"| `{option}` |" not in PAGE.read_text()}
+
+
+def test_the_accounts_and_the_calendar_on_the_page_are_read(team: Path) -> None:
+    accounts, wrong = team_accounts(team)
+    calendar, problems = team_calendar(team)
+    assert (wrong, problems) == ([], [])
+    assert accounts.environment("123456789012") == "production"
+    assert calendar is not None
+    assert not calendar.is_after_hours(datetime.fromisoformat("2026-12-05T10:00+09:00"))
