@@ -106,6 +106,33 @@ class S3:
                 raise in_our_words(error, f"s3://{bucket}/{key}") from error
             yield data if small else Path(file.name)
 
+    def metadata(self, bucket: str, key: str) -> dict[str, str]:
+        """What the user wrote beside the object (`x-amz-meta-…`), by name in lower case.
+
+        Raises:
+            Gone, Denied, Unavailable: as `fetched`.
+        """
+        try:
+            answer = self._client.head_object(Bucket=bucket, Key=key)
+        except (BotoCoreError, ClientError) as error:
+            raise in_our_words(error, f"s3://{bucket}/{key}") from error
+        return {name.lower(): str(value) for name, value in answer["Metadata"].items()}
+
+
+def public_keys(region: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """The keys that CloudTrail's digests of a region are signed for: `Fingerprint Value ValidityStartTime
+    ValidityEndTime`.
+
+    Raises:
+        ConfigError, Denied, Unavailable: they cannot be had.
+    """
+    config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
+    try:
+        pages = boto3.client("cloudtrail", region_name=region, config=config).get_paginator("list_public_keys")
+        return [key for page in pages.paginate(StartTime=since, EndTime=until) for key in page["PublicKeyList"]]
+    except (BotoCoreError, ClientError) as error:
+        raise in_our_words(error, f"CloudTrail's public keys in {region}") from error
+
 
 def credentials() -> Any:
     """Who signs requests to AWS: as botocore has it, and renewed by it when they expire.

@@ -11,7 +11,7 @@ import typer
 
 from siem import __version__
 from siem.allocator import settle
-from siem.cli import alerts, config, demo, detect, doctor, hunt, ingest, parse, rejects, rules, store
+from siem.cli import alerts, config, demo, detect, doctor, hunt, ingest, parse, rejects, rules, store, verify
 from siem.cli.output import tell
 from siem.cli.streams import Closed, guard
 from siem.errors import SiemError, Unavailable, UsageError
@@ -29,6 +29,7 @@ app.command(name="parse")(parse.parse)
 app.command(name="ingest")(ingest.command)
 app.command(name="detect")(detect.detect_command)
 app.command(name="hunt")(hunt.hunt)
+app.command(name="verify")(verify.command)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(rules.app, name="rules")
 app.add_typer(alerts.app, name="alerts")

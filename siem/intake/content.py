@@ -83,6 +83,14 @@ class Delivered:
         """
         return gathered(self._text(), least or self.limits.block_bytes)
 
+    def pieces(self) -> Iterator[bytes]:
+        """The content, untouched, as it comes.
+
+        Raises:
+            Damaged, Unavailable: as `blocks`.
+        """
+        return self._content()
+
     def file(self) -> BinaryIO:
         """The content, untouched, as a seekable file; the caller closes it.
 

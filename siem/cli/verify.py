@@ -1,0 +1,91 @@
+"""`siem verify`: is everything that reached the bucket in the store, and is it what was delivered?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from siem.cli import options
+from siem.cli.output import Format, plain, progress, results, table, tell, write
+from siem.errors import UsageError
+from siem.prove.proof import Proof, Verdict, overall
+from siem.prove.verify import keys, verify
+
+PROOFS = ("proof", "verdict", "counted")
+FINDINGS = ("proof", "kind", "key", "said")
+
+
+def command(
+    place: Annotated[str, typer.Argument(metavar="PLACE", help="s3://BUCKET[/PREFIX], or a folder that mirrors it.")],
+    public_keys: Annotated[
+        Path | None, typer.Option("--public-keys", metavar="FILE", help="JSON of `aws cloudtrail list-public-keys`.")
+    ] = None,
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    form: options.FormatOption = None,
+) -> int:
+    """Prove that nothing was lost or changed: a verdict per proof, findings by their keys. Exit code 1: findings."""
+    settings = options.settings(store, content)
+    known = keys(public_keys)
+    with progress() as shown:
+        task = shown.add_task("listing")
+        proofs = verify(place, settings, known, options.now(), lambda said: shown.update(task, description=plain(said)))
+    told(place, proofs, form)
+    return 1 if overall(proofs) is Verdict.FINDINGS else 0
+
+
+def told(place: str, proofs: Sequence[Proof], form: Format | None) -> None:
+    """The proofs, on stdout."""
+    form = form or (Format.TABLE if sys.stdout.isatty() else Format.NDJSON)
+    if form is Format.CSV:
+        raise UsageError("this is no list: it has no form csv")
+    if form is Format.TABLE:
+        in_words(proofs)
+    else:
+        write(lines(place, proofs), (), form, lambda rows: whole(place, proofs))
+
+
+def in_words(proofs: Sequence[Proof]) -> None:
+    counted = [{"proof": p.name, "verdict": p.verdict.value, "counted": words(p.counts)} for p in proofs]
+    results().print(table(counted, PROOFS))
+    if findings := [asdict(finding) for proof in proofs for finding in proof.findings]:
+        results().print()
+        results().print(table(findings, FINDINGS))
+    for proof in proofs:
+        for kind, count in proof.more.items():
+            tell(f"{proof.name}: {count:,} more of {kind}")
+        for note in proof.notes:
+            tell(f"{proof.name}: {note}")
+
+
+def words(counts: Any) -> str:
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
+
+
+def whole(place: str, proofs: Sequence[Proof]) -> dict[str, Any]:
+    """One document for an auditor."""
+    return {
+        "place": place,
+        "verdict": overall(list(proofs)).value,
+        "proofs": [summary(proof) for proof in proofs],
+        "findings": [asdict(finding) for proof in proofs for finding in proof.findings],
+    }
+
+
+def summary(proof: Proof) -> dict[str, Any]:
+    own = {"proof": proof.name, "verdict": proof.verdict.value, "counts": dict(proof.counts)}
+    return {**own, "found": dict(proof.kinds), "notes": proof.notes}
+
+
+def lines(place: str, proofs: Sequence[Proof]) -> Iterator[dict[str, Any]]:
+    """A line per proof, then one per finding."""
+    for proof in proofs:
+        yield {"type": "verdict", "place": place, **summary(proof)}
+    for proof in proofs:
+        for finding in proof.findings:
+            yield {"type": "finding", **asdict(finding)}
