@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -79,6 +80,35 @@ class Detect(BaseModel, frozen=True):
         return timedelta(**{UNITS[found[2]]: int(found[1])}) if found else value
 
 
+class Access(BaseModel, frozen=True):
+    """How a bucket is read that is not simply ours."""
+
+    account: str | None = Field(
+        default=None, pattern=r"^\d{12}$", description="whose bucket it is: reading another's fails"
+    )
+    role: str | None = Field(default=None, pattern="^arn:", description="role to assume")
+    external_id: str | None = Field(default=None, description="what that role asks for to be assumed")
+    region: str | None = Field(default=None, description="of the bucket, where it is not ours")
+    endpoint: str | None = Field(default=None, description="address of an S3 that is not AWS's")
+    requester_pays: bool = Field(default=False, description="we pay for what we read")
+
+
+OURS = Access()
+
+
+class Worker(BaseModel, frozen=True):
+    """How a worker goes about its queues. Bounds are those of one process."""
+
+    threads: int = Field(default=8, gt=0, le=64, description="objects that are fetched at a time")
+    messages: int = Field(default=1_000, ge=10, description="messages that are held at a time")
+    visibility: int = Field(default=300, ge=3, le=43_200, description="seconds that messages are hidden at a time")
+    bytes: int = Field(default=8 * MEBI, gt=0, description="bytes of objects, as delivered, in one write")
+    seconds: float = Field(default=5.0, ge=0, description="seconds that an object waits for others to be written with")
+    patience: float = Field(default=60.0, ge=0, description="seconds that an object alone is fetched again and again")
+    attempts: int = Field(default=5, gt=0, description="times a message is tried that no dead-letter queue takes")
+    grace: float = Field(default=20.0, ge=0, description="seconds that a stopped worker has for what it has begun")
+
+
 class OpenSearch(BaseModel, frozen=True):
     """How a cluster is reached, where `store` is its address; and how its indices are laid out."""
 
@@ -111,6 +141,14 @@ class OpenSearch(BaseModel, frozen=True):
         return value
 
 
+def listed(value: object) -> object:
+    """Names as a variable has them: with commas between."""
+    return tuple(name for part in value.split(",") if (name := part.strip())) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
+
+
 class Settings(BaseSettings):
     """All settings, with their defaults. `SIEM_LIMITS__DEPTH=32` sets `limits.depth`."""
 
@@ -122,11 +160,21 @@ class Settings(BaseSettings):
     content: Path | None = None
     limits: Limits = Limits()
     batching: Batching = Batching()
+    queues: Names = ()
+    buckets: Names = ()
+    access: dict[str, Access] = {}
+    worker: Worker = Worker()
     retention: dict[str, PositiveInt] = Field(
         default={}, description="days that events are kept, by dataset; `default` for those that are not named"
     )
     detect: Detect = Detect()
     opensearch: OpenSearch = OpenSearch()
+
+    def access_to(self, bucket: str) -> Access:
+        """What is set for the bucket, and, where it is silent, for its account."""
+        own = self.access.get(bucket, OURS)
+        common = self.access.get(own.account or "", OURS)
+        return Access(**(common.model_dump(exclude_unset=True) | own.model_dump(exclude_unset=True)))
 
     @field_validator("content", mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+from aws import AWS, running
 from examples import USUAL
 from hypothesis import settings
 from opensearch import Node, Nodes, NoNode, given
@@ -92,3 +93,18 @@ settings.register_profile("hinomi", deadline=None, max_examples=USUAL)
 settings.register_profile("quick", deadline=None, max_examples=USUAL // 10)
 settings.register_profile("thorough", deadline=None, max_examples=USUAL * 20)
 settings.load_profile("hinomi")
+
+
+@pytest.fixture(scope="session")
+def aws_url() -> Iterator[str]:
+    with running() as url:
+        yield url
+
+
+@pytest.fixture
+def aws(aws_url: str, monkeypatch: pytest.MonkeyPatch) -> AWS:
+    """An AWS that this process and those that it starts reach. Others use it too: names have to be of this test."""
+    found = AWS(aws_url)
+    for name, value in found.environment.items():
+        monkeypatch.setenv(name, value)
+    return found

@@ -13,8 +13,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
 
-from siem import aws
-from siem.aws import S3
+from siem.aws import S3, s3
 from siem.config import MEBI, Limits, Settings
 from siem.errors import ConfigError, Denied, Gone, SiemError, Unavailable, UsageError
 from siem.intake.objects import objects
@@ -131,7 +130,7 @@ def test_an_opener_gives_the_bytes_of_any_key() -> None:
 
 
 def test_a_large_object_lies_in_a_file_as_long_as_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws, "IN_MEMORY", MEBI)
+    monkeypatch.setattr(s3, "IN_MEMORY", MEBI)
     monkeypatch.setitem(STORED, "large.log", bytes(3 * MEBI))
     with S3().fetched("archive", "large.log") as delivered:
         assert isinstance(delivered, Path)
@@ -157,7 +156,7 @@ def test_errors_say_whether_to_try_again(fault: str, error: type[SiemError]) -> 
 
 def test_an_answer_that_breaks_off_is_never_taken_for_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
     for in_memory in (MEBI, 1):
-        monkeypatch.setattr(aws, "IN_MEMORY", in_memory)
+        monkeypatch.setattr(s3, "IN_MEMORY", in_memory)
         with pytest.raises(Unavailable), S3().fetched("archive", "fault/cut"):
             pass
 
