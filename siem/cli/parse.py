@@ -16,8 +16,8 @@ from siem.cli.output import encoded, tell
 from siem.cli.streams import output
 from siem.errors import Denied, Gone, UsageError
 from siem.intake.objects import objects
-from siem.run.ingest import collector_off
 from siem.run.reading import Reading, read
+from siem.run.taking import collector_off
 from siem.store.contract import State
 
 STDOUT = Path("-")
