@@ -7,6 +7,8 @@ SiemError
 ├── Unavailable        a dependency is down: try again later, nothing was changed    exit 4
 ├── Refused            the store will not take a request, however often it is tried     exit 4
 ├── Denied             an object may not be read, however often it is tried
+│   └── Forbidden      a message names an object that no message may make us read
+├── Withheld           an object alone cannot be had for a long time, while others can
 ├── Gone               an object does not exist any more
 └── Damaged            an object ends or breaks before its end; what came before it is good
 """
@@ -61,6 +63,14 @@ class Refused(SiemError):
 
 class Denied(SiemError):
     """The object may not be read: rights, a key, or its storage class forbid it."""
+
+
+class Forbidden(Denied):
+    """No message may make us read this object: its bucket is not in the list, or its key could mean another."""
+
+
+class Withheld(SiemError):
+    """The object alone cannot be had for a long time, while others can: it is at fault, and nobody waits for it."""
 
 
 class Gone(SiemError):

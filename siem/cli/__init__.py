@@ -12,6 +12,7 @@ import typer
 from siem import __version__
 from siem.allocator import settle
 from siem.cli import alerts, config, demo, detect, doctor, hunt, ingest, parse, rejects, rules, store, verify
+from siem.cli import alerts, config, demo, detect, doctor, hunt, ingest, parse, rejects, rules, store, worker
 from siem.cli.output import tell
 from siem.cli.streams import Closed, guard
 from siem.errors import SiemError, Unavailable, UsageError
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command(name="demo")(demo.demo)
 app.command(name="parse")(parse.parse)
 app.command(name="ingest")(ingest.command)
+app.command(name="worker")(worker.worker)
 app.command(name="detect")(detect.detect_command)
 app.command(name="hunt")(hunt.hunt)
 app.command(name="verify")(verify.command)

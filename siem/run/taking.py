@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import Protocol
 
 from siem.config import Settings
-from siem.errors import Denied, Gone
+from siem.errors import Denied, Forbidden, Gone, Withheld
 from siem.intake.objects import Opener
 from siem.parsing import Registry
 from siem.run.reading import UNCLAIMED, read
@@ -26,6 +26,9 @@ ASKED = 1_000
 
 NOT_HAD = (State.DENIED, State.GONE, State.FAILED, State.REFUSED)
 """Of objects that are tried again whenever somebody brings them."""
+
+WITHOUT_BYTES = {Gone: State.GONE, Denied: State.DENIED, Forbidden: State.REFUSED, Withheld: State.FAILED}
+"""What an object comes to whose bytes cannot be had."""
 
 VERSION_DIGITS = 16
 
@@ -149,9 +152,8 @@ class Taking:
                     self.sign()
                 writing.finish(delivery, reading.state, reading.reason, reading.dataset)
                 return delivery, reading.tally.events
-        except (Gone, Denied) as error:
-            state = State.GONE if isinstance(error, Gone) else State.DENIED
-            writing.finish(delivery := Delivery(source, "", 0), state, str(error))
+        except tuple(WITHOUT_BYTES) as error:
+            writing.finish(delivery := Delivery(source, "", 0), WITHOUT_BYTES[type(error)], str(error))
             return delivery, 0
 
 
@@ -172,7 +174,7 @@ def _changed(source: SourceObject, opener: Opener, row: LedgerRow) -> SourceObje
     try:
         with opener() as content:
             sha256 = content.sha256
-    except (Gone, Denied):
+    except tuple(WITHOUT_BYTES):
         return None
     return replace(source, version=f"sha256:{sha256[:VERSION_DIGITS]}") if sha256 != row.sha256 else None
 

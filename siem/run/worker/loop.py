@@ -1,0 +1,269 @@
+"""The loop of one process: receive, fetch, write, commit, delete; in this order, so that nothing is lost."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from queue import Empty
+from typing import Any
+
+from tenacity import (
+    RetryCallState,
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    wait_random_exponential,
+)
+
+from siem.aws import Queue
+from siem.config import Settings
+from siem.errors import ConfigError, Denied, Unavailable, Withheld
+from siem.parsing import Registry
+from siem.run.taking import Taking, collector_off
+from siem.run.worker.fetching import TICK, Fetching, Held
+from siem.run.worker.letters import Letters
+from siem.run.worker.signs import Signs
+from siem.schema import SourceObject
+from siem.store.contract import LedgerRow, State, Store
+
+WAIT = 5
+"""Seconds that SQS waits for a first message: as long may a stop take of a worker without work."""
+
+LONGEST_WAIT = 10.0
+"""Seconds between attempts at most."""
+
+
+COLLECT = 60.0
+"""Seconds between looks for cycles: parsing makes none, but connections and errors do."""
+
+
+class Account:
+    """What objects of a batch came to."""
+
+    def __init__(self, log: Any, signs: Signs) -> None:
+        self._log, self._signs = log, signs
+        self.failed: dict[tuple[str, str], str] = {}
+
+    def knew(self, source: SourceObject) -> None:
+        self._signs.count("objects", of="known")
+        self._log.info("known", object=source.id, bucket=source.bucket, key=source.key)
+
+    def differs(self, source: SourceObject) -> None:
+        self._log.info("other bytes", object=source.id, bucket=source.bucket, key=source.key, version=source.version)
+
+    def committed(self, row: LedgerRow) -> None:
+        self._signs.committed(row)
+        say = self._log.info if row.state in (State.COMMITTED, State.UNRECOGNISED) else self._log.warning
+        names = ("object", "bucket", "key", "version", "dataset", "bytes", "records", "events", "rejects", "skipped")
+        about = {name: getattr(row, name) for name in (*names, "duplicates", "reason")}
+        say("object", state=row.state.value, **about)
+        if row.state is State.FAILED:
+            self.failed[row.bucket, row.key] = row.reason or "failed"
+
+
+class Loop:
+    """A process's work. `store` is closed by the caller; `now` is the time, aware."""
+
+    def __init__(
+        self,
+        queues: Sequence[Queue],
+        store: Store,
+        registry: Registry,
+        settings: Settings,
+        signs: Signs,
+        log: Any,
+        now: Callable[[], datetime],
+        stopping: threading.Event,
+    ) -> None:
+        self._queues, self._settings, self._signs, self._log = queues, settings, signs, log
+        self._stopping, self._ended = stopping, threading.Event()
+        self._taking = Taking(store, registry, settings, now, signs.turn)
+        self._letters = Letters(settings, signs, log)
+        self._fetching = Fetching(settings, signs, stopping)
+        self._can_write = threading.Event()
+        self._can_write.set()
+        self._broken: Exception | None = None
+
+    def run(self) -> None:
+        """Work until `stopping` is set; then finish what is being written, and give everything else back."""
+        receivers = [self._begun(self._receive, queue) for queue in self._queues]
+        for _ in range(self._settings.worker.threads):
+            self._begun(self._fetching.run)
+        self._begun(self._keep)
+        self._begun(self._hurry)
+        try:
+            self._go_round()
+        finally:
+            self._stopping.set()
+            for receiver in receivers:
+                receiver.join()
+            self._letters.give_back()
+            self._ended.set()
+        if self._broken is not None:
+            raise self._broken
+
+    def _go_round(self) -> None:
+        collected = time.monotonic()
+        with collector_off():
+            while not self._stopping.is_set():
+                self._signs.turn()
+                if batch := self._batch():
+                    self._work(batch)
+                if time.monotonic() - collected > COLLECT:
+                    gc.collect()
+                    collected = time.monotonic()
+
+    def _begun(self, function: Callable[..., None], *given: Any) -> threading.Thread:
+        """A thread that does this; if it breaks, so does all of the process."""
+
+        def guarded() -> None:
+            try:
+                function(*given)
+            except Exception as error:  # noqa: BLE001  (an outermost loop: of one thread)
+                self._log.error("broken", error=_told(error))
+                self._broken = error
+                self._stopping.set()
+
+        thread = threading.Thread(target=guarded, daemon=True)
+        thread.start()
+        return thread
+
+    def _receive(self, queue: Queue) -> None:
+        """Messages of a queue, as long as there is room for them and they can be written."""
+        attempts = self._attempts(f"queue {queue.url}")
+        while not self._stopping.is_set():
+            if not (room := self._letters.room) or not self._can_write.is_set():
+                self._stopping.wait(TICK)
+                continue
+            try:
+                messages = attempts(queue.receive, room, WAIT, self._settings.worker.visibility)
+            except RetryError:
+                return
+            for message in messages:
+                for errand in self._letters.opened(queue, message):
+                    self._fetching.wanted.put(errand)
+
+    def _keep(self) -> None:
+        """Hide what is held again and again, before others get it."""
+        while not self._ended.wait(self._settings.worker.visibility / 3):
+            try:
+                self._letters.extend()
+            except (Unavailable, ConfigError) as error:
+                self._log.warning("not hidden any longer", error=str(error))
+
+    def _hurry(self) -> None:
+        """End the process where a stop takes too long: what is not committed is as if it had never begun."""
+        self._stopping.wait()
+        if not self._ended.wait(self._settings.worker.grace):
+            self._log.warning("stopped before it was through")
+            self._letters.give_back()
+            os._exit(0)
+
+    def _batch(self) -> list[Held]:
+        """What is written together: by bytes, count and age."""
+        most, batch, size, until = self._settings, list[Held](), 0, 0.0
+        while not self._stopping.is_set():
+            left = until - time.monotonic() if batch else TICK
+            if left <= 0 or size >= most.worker.bytes or len(batch) >= most.batching.objects:
+                break
+            try:
+                held = self._fetching.ready.get(timeout=min(left, TICK))
+            except Empty:
+                if not batch:
+                    break
+                continue
+            until = until or time.monotonic() + most.worker.seconds
+            batch.append(held)
+            size += held.size
+        return batch
+
+    def _work(self, batch: Sequence[Held]) -> None:
+        """Write, commit, and let go of messages."""
+        try:
+            self._attempts("the store", self._can_write)(self._write, batch)
+        except RetryError:
+            pass  # it is to stop: given back
+        finally:
+            for held in batch:
+                self._fetching.done(held)
+
+    def _write(self, batch: Sequence[Held]) -> None:
+        """Commit a batch, and settle its errands. If something breaks on the way that is no outage, some of its objects
+        are at fault, and each is tried alone.
+
+        Raises:
+            Unavailable, ConfigError: the store is away; try again.
+        """
+        try:
+            self._settle(batch)
+        except (Unavailable, ConfigError):
+            raise
+        except Exception as error:  # noqa: BLE001  (an outermost loop: of one batch)
+            self._write_each(batch, error)
+
+    def _write_each(self, batch: Sequence[Held], first: Exception) -> None:
+        """Every object alone. Where none of several can be written the store is at fault, whatever it says."""
+        broken: list[tuple[Held, Exception]] = [(batch[0], first)] if len(batch) == 1 else []
+        for held in batch if len(batch) > 1 else ():
+            try:
+                self._settle([held])
+            except (Unavailable, ConfigError):
+                raise
+            except Exception as error:  # noqa: BLE001  (an outermost loop: of one object)
+                broken.append((held, error))
+        if len(broken) == len(batch) > 1:
+            raise Unavailable(_told(first)) from first
+        for held, why in broken:
+            self._settle([replace(held, problem=Withheld(_told(why)))])
+
+    def _settle(self, batch: Sequence[Held]) -> None:
+        """Commit, and only then settle the errands."""
+        account = Account(self._log, self._signs)
+        for commit in self._taking.commits([(held.source, held) for held in batch], account):
+            for row in commit.rows:
+                account.committed(row)
+        self._letters.settled([(held.errand, _trouble(held, account)) for held in batch])
+
+    def _attempts(self, what: str, able: threading.Event | None = None) -> Callable[..., Any]:
+        """Calls a function until it can work, or until a stop (RetryError); `able` is clear while it cannot."""
+
+        def told(state: RetryCallState) -> None:
+            if able is not None:
+                able.clear()
+            why = str(state.outcome.exception()) if state.outcome else ""
+            if self._signs.waits(what, why):
+                self._log.warning("waits", what_for=what, why=why)
+            self._signs.turn()
+
+        def call(function: Callable[..., Any], *given: Any) -> Any:
+            answer = Retrying(
+                retry=retry_if_exception_type((Unavailable, ConfigError)),
+                wait=wait_random_exponential(0.2, LONGEST_WAIT),
+                stop=lambda state: self._stopping.is_set(),
+                sleep=sleep_using_event(self._stopping),
+                before_sleep=told,
+            )(function, *given)
+            if able is not None:
+                able.set()
+            if self._signs.waits(what, None):
+                self._log.warning("goes on", what_for=what)
+            return answer
+
+        return call
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _trouble(held: Held, account: Account) -> str | None:
+    """Why an object came to nothing that may come to something another time."""
+    if isinstance(held.problem, Denied | Withheld):
+        return str(held.problem)
+    return account.failed.get((held.source.bucket, held.source.key))
