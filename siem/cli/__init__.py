@@ -11,8 +11,7 @@ import typer
 
 from siem import __version__
 from siem.allocator import settle
-from siem.cli import alerts, config, demo, detect, doctor, hunt, ingest, parse, rejects, rules, store, verify
-from siem.cli import alerts, config, demo, detect, doctor, hunt, ingest, parse, rejects, rules, store, worker
+from siem.cli import alerts, config, demo, detect, doctor, hunt, ingest, parse, rejects, rules, store, verify, worker
 from siem.cli.output import tell
 from siem.cli.streams import Closed, guard
 from siem.errors import SiemError, Unavailable, UsageError
