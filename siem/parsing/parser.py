@@ -54,7 +54,7 @@ class Parser(Protocol):
     """A log type. Pure: knows neither buckets nor stores, and the same bytes always give the same blocks."""
 
     dataset: str
-    version: str  # part of every reject; raise it when a change could turn rejects into events
+    version: str  # of rows and rejects; raise it when the same bytes would come to other events or rejects
     key: re.Pattern[str]
     logsources: tuple[LogSource, ...]
     unique_ids: bool  # the records carry ids of their own, so the same record may come in two objects

@@ -47,6 +47,7 @@ class LedgerRow:
 
     first, last: earliest and latest event time; None without events.
     dataset: None for an object that no parser claims.
+    parser_version: of the parser that its events came from; empty where none gave any block.
     """
 
     object: str
@@ -66,6 +67,7 @@ class LedgerRow:
     last: datetime | None = None
     reason: str | None = None
     committed: datetime | None = None
+    parser_version: str = ""
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,22 @@ class Dropped:
     bytes: int
 
 
+@dataclass(frozen=True)
+class Compacted:
+    """Files of a dataset and day (`2026.11.01`, or `other` for few events of many days) that became fewer.
+
+    bytes, bytes_after: of the files; bytes_after is 0 where nothing was changed yet.
+    """
+
+    dataset: str
+    day: str
+    files: int
+    into: int
+    events: int
+    bytes: int
+    bytes_after: int
+
+
 class Writing(Protocol):
     """One commit in the making. Nothing of it is visible before `commit` returns."""
 
@@ -294,6 +312,21 @@ class Store(Protocol):
         """Begin a commit; leaving the block without `commit` leaves no trace. `now` becomes `committed`."""
         ...
 
+    def reparsing(self, now: datetime, judge: bool = False) -> AbstractContextManager[Writing]:
+        """As `writing`, for objects that are COMMITTED or DAMAGED in the ledger with the same sha256, read again: what
+        is finished as one of the two takes the place of the object's events, rejects, counts, state, reason and
+        parser_version. Any other object is left out, and its row, if there is one, returned as it stands.
+
+        An event is of the object that holds it until that object gives it up; of dropped periods (`retain`) those alone
+        come back that the object still holds. Readers find an event as it was or as it is, and now and then as both;
+        they never miss one that stays. `committed` stays. A replay of rejects that were read before finds them gone.
+
+        judge: the object gets a new turn, and what a rule finds when its mark passes that turn (or when it pays what it
+        owes) takes the place of the signals that it has of the object, but for those of dropped periods. Without it
+        signals stay as they are, and so does the turn, unless nobody judged the object: it had no events, and now has.
+        """
+        ...
+
     def rejects(self) -> Iterator[StoredReject]:
         """Every reject that is kept, oldest object first."""
         ...
@@ -310,7 +343,8 @@ class Store(Protocol):
         ...
 
     def pending(self, dataset: str, after: int = 0, most: int | None = None) -> list[Pending]:
-        """The first objects of a dataset that have events and a turn after this one, in the order of turns.
+        """The first objects of a dataset that have events and a turn after this one, in the order of turns; and those
+        that are to be judged again as they had some (`reparsing`).
 
         What becomes visible later has a later turn: an object that is committed, and one that a replay adds events to.
         """
@@ -388,6 +422,16 @@ class Store(Protocol):
 
         Raises:
             Unavailable: the store is away; what was dropped stays dropped.
+        """
+        ...
+
+    def compact(self, now: datetime, dry_run: bool = False) -> list[Compacted]:
+        """Make few large files of many small ones, where the store keeps files itself; what was made, or with `dry_run`
+        would be, in order of dataset and day. Readers and other writers are not disturbed. Objects that a rule has yet
+        to judge stay in their small files. Interrupted anywhere, the next call goes on.
+
+        Raises:
+            Unavailable: the store is away; what was made stays.
         """
         ...
 

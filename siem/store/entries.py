@@ -28,6 +28,7 @@ class Entry:
     last: datetime | None = None
     state: State | None = None
     reason: str | None = None
+    parser_version: str = ""
 
     def add(self, parsed: Parsed, first: datetime | None, last: datetime | None) -> None:
         """A block; first, last: of its events, None without any."""
@@ -60,6 +61,7 @@ class Entry:
             last=counted.last,
             reason=self.reason,
             committed=now,
+            parser_version=self.parser_version,
         )
 
 

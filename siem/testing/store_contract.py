@@ -63,6 +63,7 @@ class StoreContract(JudgingContract, HandlingContract, SearchingContract, Retent
             first=START,
             last=START + timedelta(seconds=1),
             committed=NOW,
+            parser_version="1",
         )
         other = self.opened(place)
         assert other.ledger() == store.ledger() == {one.source.id: row}

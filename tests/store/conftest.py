@@ -3,5 +3,9 @@
 import pytest
 
 pytest.register_assert_rewrite(
-    "siem.testing.store_contract", "siem.testing.judging_contract", "siem.testing.searching_contract", "faulty"
+    "siem.testing.store_contract",
+    "siem.testing.judging_contract",
+    "siem.testing.searching_contract",
+    "siem.testing.reparsing_contract",
+    "faulty",
 )

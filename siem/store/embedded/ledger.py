@@ -26,7 +26,7 @@ CREATE TABLE objects (
     state TEXT NOT NULL, dataset TEXT, unique_ids INTEGER NOT NULL,
     records INTEGER NOT NULL, events INTEGER NOT NULL, rejects INTEGER NOT NULL,
     skipped INTEGER NOT NULL, duplicates INTEGER NOT NULL,
-    first INTEGER, last INTEGER, reason TEXT, committed INTEGER NOT NULL,
+    first INTEGER, last INTEGER, reason TEXT, committed INTEGER NOT NULL, parser_version TEXT NOT NULL,
     turn INTEGER NOT NULL UNIQUE,                -- order of detection: of commits, and of replays that added events
     CHECK (records = events + rejects + skipped), CHECK (duplicates <= events)
 );

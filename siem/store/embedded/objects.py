@@ -15,7 +15,7 @@ from siem.store.times import from_micros_or_none, micros, micros_or_none
 
 COLUMNS = (
     "object, bucket, key, version, sha256, bytes, state, dataset, records, events, rejects, skipped, duplicates,"
-    " first, last, reason, committed"
+    " first, last, reason, committed, parser_version"
 )
 THESE = "(SELECT value FROM json_each(?))"
 NEXT_TURN = "(SELECT coalesce(max(turn), 0) + 1 FROM objects)"
@@ -73,14 +73,20 @@ def put(connection: sqlite3.Connection, row: LedgerRow, unique_ids: bool, number
     connection.execute("DELETE FROM objects WHERE object = ?", (row.object,))
     connection.execute(
         "INSERT INTO objects (turn, sequence, unique_ids, object, bucket, key, version, sha256, bytes, state, dataset,"
-        " records, events, rejects, skipped, duplicates, first, last, reason, committed) VALUES"
+        " records, events, rejects, skipped, duplicates, first, last, reason, committed, parser_version) VALUES"
         f" ({NEXT_TURN}, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-        " CAST(? AS TEXT), ?)",
+        " CAST(? AS TEXT), ?, ?)",
         (
             *(number, unique_ids, row.object, as_bytes(row.bucket), as_bytes(row.key), as_bytes(row.version)),
             *(row.sha256, row.bytes, row.state, row.dataset),
             *(row.records, row.events, row.rejects, row.skipped, row.duplicates),
-            *(micros_or_none(row.first), micros_or_none(row.last), as_bytes(row.reason), micros(now)),
+            *(
+                micros_or_none(row.first),
+                micros_or_none(row.last),
+                as_bytes(row.reason),
+                micros(now),
+                row.parser_version,
+            ),
         ),
     )
 

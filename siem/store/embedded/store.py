@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from siem.parsing.batch import Parsed
 from siem.schema import Dialect, Query, Question
 from siem.store.contract import (
     Alert,
+    Compacted,
     DatasetStats,
     Dropped,
     Hit,
@@ -97,6 +98,9 @@ class EmbeddedStore:
             yield writing
         finally:
             writing.close()
+
+    def reparsing(self, now: datetime, judge: bool = False) -> AbstractContextManager[EmbeddedWriting]:
+        raise NotImplementedError
 
     def rejects(self) -> Iterator[StoredReject]:
         with told(self.folder):
@@ -187,6 +191,9 @@ class EmbeddedStore:
         self._sweep()
         with self._reading() as connection:
             return retain(self.folder, connection, limits, self._step)
+
+    def compact(self, now: datetime, dry_run: bool = False) -> list[Compacted]:
+        raise NotImplementedError
 
     def close(self) -> None:
         self._connection.close()

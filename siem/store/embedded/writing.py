@@ -52,7 +52,7 @@ class EmbeddedWriting:
         entry = self._entries.setdefault(id_, Entry(delivery))
         if entry.state is not None:
             return  # whole already: the same object came twice
-        entry.dataset, entry.unique_ids = parsed.dataset, unique_ids
+        entry.dataset, entry.parser_version, entry.unique_ids = parsed.dataset, parser_version, unique_ids
         with told(self._root):
             events = tidy(parsed.batch.arrow(), id_) if parsed.batch is not None and parsed.events else None
             entry.add(parsed, *ends(events))

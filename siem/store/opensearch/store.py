@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 
 from siem.errors import ContentError, Refused
@@ -11,6 +11,7 @@ from siem.parsing.batch import Parsed
 from siem.schema import Clause, DatasetFields, Dialect, Question
 from siem.store.contract import (
     Alert,
+    Compacted,
     DatasetStats,
     Dropped,
     Hit,
@@ -77,6 +78,9 @@ class OpenSearchStore:
             yield writing
         finally:
             writing.close()
+
+    def reparsing(self, now: datetime, judge: bool = False) -> AbstractContextManager[OpenSearchWriting]:
+        raise NotImplementedError
 
     def rejects(self) -> Iterator[StoredReject]:
         return rejects.stored(self._connection, self._names, self._log)
@@ -168,6 +172,10 @@ class OpenSearchStore:
 
     def retain(self, limits: Mapping[str, datetime], dry_run: bool = False) -> list[Dropped]:
         return retain(self._place, self._log, limits, dry_run)
+
+    def compact(self, now: datetime, dry_run: bool = False) -> list[Compacted]:
+        """Nodes merge segments by themselves."""
+        return []
 
     def close(self) -> None:
         self._connection.close()

@@ -60,7 +60,7 @@ class OpenSearchWriting:
         entry = self._entries.setdefault(id_, Entry(delivery))
         if entry.state is not None:
             return  # whole already: the same object came twice
-        entry.dataset, entry.unique_ids = parsed.dataset, unique_ids
+        entry.dataset, entry.parser_version, entry.unique_ids = parsed.dataset, parser_version, unique_ids
         if parsed.batch is not None and parsed.events:
             written = self._of(parsed.dataset, unique_ids)
             for lines in written.segments(parsed.batch, entry.events):
