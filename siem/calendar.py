@@ -19,6 +19,7 @@ Times are what a clock on the wall shows: an hour that a clock passes twice is t
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -111,7 +112,7 @@ class Calendar:
 
 @cache
 def public_holidays(country: str, year: int) -> Mapping[date, str]:
-    """The public holidays of a year with their names, by the library `holidays`.
+    """The public holidays of a year with their names, by the library `holidays`; none of years that it does not know.
 
     Raises:
         LookupError: it does not know the country, or the part of it.
@@ -120,7 +121,9 @@ def public_holidays(country: str, year: int) -> Mapping[date, str]:
 
     code, _, part = country.upper().partition("-")
     try:
-        return dict(country_holidays(code, subdiv=part or None, years=year, language="en_US"))
+        with warnings.catch_warnings():  # of years that it does not know
+            warnings.simplefilter("ignore", UserWarning)
+            return dict(country_holidays(code, subdiv=part or None, years=year, language="en_US"))
     except NotImplementedError as error:
         raise LookupError(country) from error
 

@@ -141,6 +141,12 @@ def test_norway_is_a_country(tmp_path: Path) -> None:
     assert calendar.holiday(date(2026, 5, 17)) == "Constitution Day"
 
 
+def test_years_of_which_no_holidays_are_known_have_none_and_nobody_is_warned(tmp_path: Path) -> None:
+    calendar = loaded(tmp_path, TOKYO.replace("country: JP", "country: in"))
+    assert calendar.holiday(date(2000, 1, 26)) in (None, "Republic Day")
+    assert calendar.holiday(date(2026, 1, 26)) == "Republic Day"
+
+
 TURNS = {
     "Europe/Berlin": datetime(2026, 10, 25, tzinfo=UTC),
     "America/New_York": datetime(2026, 3, 8, tzinfo=UTC),
