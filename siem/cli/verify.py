@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +13,13 @@ import typer
 
 from siem.cli import options
 from siem.cli.output import Format, plain, progress, results, table, tell, write
-from siem.errors import UsageError
+from siem.config import Settings
+from siem.detect.judgement import Judgement
+from siem.errors import ConfigError, UsageError
+from siem.prove.place import place_of
 from siem.prove.proof import Proof, Verdict, overall
-from siem.prove.verify import keys, verify
+from siem.run.verify import Kept, keys, verify
+from siem.store import existing_store
 
 PROOFS = ("proof", "verdict", "counted")
 FINDINGS = ("proof", "kind", "key", "said")
@@ -25,18 +30,46 @@ def command(
     public_keys: Annotated[
         Path | None, typer.Option("--public-keys", metavar="FILE", help="JSON of `aws cloudtrail list-public-keys`.")
     ] = None,
+    bucket: Annotated[
+        str | None, typer.Option("--bucket", help="The bucket that a folder mirrors; if not given, one of its name.")
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read and hash every object, whatever its listing says.")
+    ] = False,
     store: options.StoreOption = None,
     content: options.ContentOption = None,
     form: options.FormatOption = None,
 ) -> int:
     """Prove that nothing was lost or changed: a verdict per proof, findings by their keys. Exit code 1: findings."""
     settings = options.settings(store, content)
-    known = keys(public_keys)
-    with progress() as shown:
+    own = Path(settings.store).expanduser().resolve()  # the store's own files are no logs
+    there, known = place_of(place, settings.limits, own, bucket), keys(public_keys)
+    with ExitStack() as stack:
+        kept = compared_with(settings, stack)
+        shown = stack.enter_context(progress())
         task = shown.add_task("listing")
-        proofs = verify(place, settings, known, options.now(), lambda said: shown.update(task, description=plain(said)))
+        proofs = verify(
+            there, known, kept, options.now(), deep, lambda said: shown.update(task, description=plain(said))
+        )
     told(place, proofs, form)
     return 1 if overall(proofs) is Verdict.FINDINGS else 0
+
+
+def compared_with(settings: Settings, stack: ExitStack) -> Kept | None:
+    """The store; None where none is named and there is none: digests can be checked without.
+
+    Raises:
+        ConfigError: the one that is named is not there.
+    """
+    try:
+        store = stack.enter_context(closing(existing_store(settings)))
+    except ConfigError:
+        if "store" in settings.model_fields_set:
+            raise
+        return None
+    among = options.circumstances(settings)
+    judgement = Judgement(options.rules(None, settings.content), options.sources(settings.content), among)
+    return Kept(store, options.registry(settings.content), judgement, settings.limits)
 
 
 def told(place: str, proofs: Sequence[Proof], form: Format | None) -> None:

@@ -76,6 +76,11 @@ class Judgement:
         place = (hit.event_id, hit.timestamp, hit.object, hit.dataset)
         return Signal(taker.key, *place, taker.fingerprint, group, matched, values, old)
 
+    def made(self, key: str, signals: Sequence[Signal]) -> bool:
+        """The rule, as it is now, made all of these signals."""
+        rule = self._rules.get(key) or self._correlations.get(key)
+        return rule is not None and all(signal.fingerprint == rule.fingerprint for signal in signals)
+
     def settled(self, key: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert]:
         """See `siem.store.contract.Settle`."""
         if key in self._rules:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
 
 from siem.config import Limits
-from siem.errors import ConfigError, UsageError
+from siem.errors import ConfigError, Gone, UsageError
 from siem.intake.content import Delivered
-from siem.intake.objects import S3_SCHEME, File, Opener, fetched, objects
+from siem.intake.objects import S3_SCHEME, File, fetched, objects
 from siem.schema import SourceObject
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ SIDECAR = ".object-metadata.json"
 """`FOLDER.object-metadata.json`: what S3 keeps beside the objects, by key."""
 
 SIGNATURE = "signature"
+
+
+class Entry(NamedTuple):
+    """An object in a listing. size, modified: as S3 has them; None of a file, whose times prove nothing."""
+
+    key: str
+    size: int | None = None
+    modified: datetime | None = None
 
 
 class Place(Protocol):
@@ -36,12 +45,12 @@ class Place(Protocol):
         """What the keys begin with that are looked at."""
         ...
 
-    def listed(self) -> Iterator[tuple[SourceObject, Opener]]:
+    def listed(self) -> Iterator[Entry]:
         """Its objects, in the order of their keys' bytes."""
         ...
 
     def opened(self, key: str) -> AbstractContextManager[Delivered]:
-        """The bytes of an object that was listed.
+        """The bytes of an object.
 
         Raises:
             Gone, Denied, Unavailable: they cannot be had.
@@ -62,8 +71,9 @@ class Place(Protocol):
         ...
 
 
-def place_of(text: str, limits: Limits, without: Path | None = None) -> Place:
-    """What `siem verify` is told. without: a resolved folder that is left out.
+def place_of(text: str, limits: Limits, without: Path | None = None, mirrored: str | None = None) -> Place:
+    """What `siem verify` is told. without: a resolved folder that is left out. mirrored: the bucket that a folder
+    mirrors; if not given, one of its name.
 
     Raises:
         UsageError: it is no bucket and no folder.
@@ -72,17 +82,19 @@ def place_of(text: str, limits: Limits, without: Path | None = None) -> Place:
         bucket, _, prefix = text.removeprefix(S3_SCHEME).partition("/")
         if not bucket:
             raise UsageError(f"{text}: name a bucket, s3://BUCKET or s3://BUCKET/PREFIX")
-        return Bucket(text, bucket, prefix, limits)
+        if mirrored is not None:
+            raise UsageError(f"{text}: --bucket is for folders")
+        return Bucket(bucket, prefix, limits)
     if not Path(text).is_dir():
         raise UsageError(f"{text}: name a folder that mirrors a bucket, or s3://BUCKET[/PREFIX]")
-    return Folder(text, Path(text).resolve(), limits, without)
+    root = Path(text).resolve()
+    return Folder(root, mirrored or root.name, limits, without)
 
 
 @dataclass(frozen=True)
 class Bucket:
     """A bucket in S3."""
 
-    text: str
     bucket: str
     prefix: str
     limits: Limits
@@ -94,8 +106,9 @@ class Bucket:
 
         return S3()
 
-    def listed(self) -> Iterator[tuple[SourceObject, Opener]]:
-        return objects(self.text, self.limits)
+    def listed(self) -> Iterator[Entry]:
+        for one in self._s3.objects(self.bucket, self.prefix):
+            yield Entry(one.key, one.size, one.modified)
 
     def opened(self, key: str) -> AbstractContextManager[Delivered]:
         return fetched(self._s3, SourceObject(self.bucket, key), self.limits)
@@ -108,21 +121,20 @@ class Bucket:
 class Folder:
     """A folder; the path below it is the key."""
 
-    text: str
     root: Path
+    bucket: str
     limits: Limits
     without: Path | None = None
     prefix: str = ""
 
-    @property
-    def bucket(self) -> str:
-        return self.root.name
-
-    def listed(self) -> Iterator[tuple[SourceObject, Opener]]:
-        return objects(self.text, self.limits, without=self.without)
+    def listed(self) -> Iterator[Entry]:
+        return (Entry(source.key) for source, _ in objects(str(self.root), self.limits, without=self.without))
 
     def opened(self, key: str) -> AbstractContextManager[Delivered]:
-        return File(self.root / key, self.limits)()
+        path = self.root / key
+        if "\0" in key or not path.resolve().is_relative_to(self.root):
+            raise Gone(f"{key}: not in the folder")
+        return File(path, self.limits)()
 
     def signature(self, key: str) -> str | None:
         return self._signatures.get(key)

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from siem.errors import ContentError
 from siem.parsing.batch import Parsed, Reject
@@ -68,6 +68,27 @@ class LedgerRow:
     reason: str | None = None
     committed: datetime | None = None
     parser_version: str = ""
+
+
+class Known(NamedTuple):
+    """An object in the ledger, in short: a ledger has millions of them. committed: microseconds since 1970."""
+
+    key: str
+    version: str | None
+    object: str
+    state: str
+    sha256: str
+    bytes: int
+    committed: int
+
+
+class Held(NamedTuple):
+    """Events of an object. expected: that are stored by what the ledger says, without those that retention dropped;
+    None: the ledger has no such object. visible: that can be found."""
+
+    object: str
+    expected: int | None
+    visible: int
 
 
 @dataclass(frozen=True)
@@ -308,6 +329,20 @@ class Store(Protocol):
         """Rows by object id, of these objects or of all."""
         ...
 
+    def known(self, bucket: str, prefix: str = "") -> Iterator[Known]:
+        """The objects of a bucket whose keys begin so, in the order of the keys' bytes, as they stand when the first is
+        asked for: one at a time, in memory that does not grow with their number."""
+        ...
+
+    def held(self) -> Iterator[Held]:
+        """Every object that has events, or should have, each once: every event is counted. What is being written, or
+        dropped, meanwhile makes no difference between `expected` and `visible`."""
+        ...
+
+    def event_ids(self, object_: str) -> Iterator[str]:
+        """Ids of an object's events that can be found, in no order; one that comes at two times comes twice."""
+        ...
+
     def writing(self, now: datetime) -> AbstractContextManager[Writing]:
         """Begin a commit; leaving the block without `commit` leaves no trace. `now` becomes `committed`."""
         ...
@@ -390,6 +425,10 @@ class Store(Protocol):
 
     def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
         """All signals of a rule and group, in order of time."""
+        ...
+
+    def every_signal(self) -> Iterator[Signal]:
+        """All signals, those of a rule and group together, and these in order of time."""
         ...
 
     def alerts(self, merged: bool = False) -> list[Alert]:

@@ -36,11 +36,12 @@ from siem.testing.deliveries import (
 )
 from siem.testing.handling_contract import HandlingContract
 from siem.testing.judging_contract import JudgingContract
+from siem.testing.proving_contract import ProvingContract
 from siem.testing.retention_contract import RetentionContract
 from siem.testing.searching_contract import SearchingContract
 
 
-class StoreContract(JudgingContract, HandlingContract, SearchingContract, RetentionContract):
+class StoreContract(JudgingContract, HandlingContract, SearchingContract, RetentionContract, ProvingContract):
     """Subclass it; see the module."""
 
     # Commits

@@ -34,8 +34,8 @@ def world(tmp_path: Path) -> World:
 def proven(folder: Path) -> Proof:
     place = place_of(str(folder), Limits())
     trails = Trails(place, Given(keys_in(DIGESTS / "list-public-keys.json")))
-    for source, _ in place.listed():
-        trails.see(source.key)
+    for entry in place.listed():
+        trails.see(entry.key)
     return trails.prove()
 
 
@@ -307,8 +307,8 @@ def test_without_keys_hashes_are_checked_and_the_rest_is_said(world: World) -> N
     hours(world, 2)
     world.proof()
     trails = Trails(place_of(str(world.root), Limits()), Given({}, "nobody knows them"))
-    for source, _ in place_of(str(world.root), Limits()).listed():
-        trails.see(source.key)
+    for entry in place_of(str(world.root), Limits()).listed():
+        trails.see(entry.key)
     proof = trails.prove()
     assert (proof.verdict, proof.counts["log_files_valid"]) == (Verdict.NOT_PROVEN, 2)
     assert any("nobody knows them" in note for note in proof.notes)

@@ -134,8 +134,8 @@ class World:
         place = place_of(str(self.root), Limits())
         keys = Given(keys_of([listed_key(key) for key in signers or (private_key(),)]))
         trails = Trails(place, keys)
-        for source, _ in place.listed():
-            trails.see(source.key)
+        for entry in place.listed():
+            trails.see(entry.key)
         return trails.prove()
 
     def found(self, *signers: RSAPrivateKey) -> list[tuple[str, str]]:

@@ -161,8 +161,13 @@ def describe(root: Path, path: Path, dataset: str) -> EventFile:
         path.stat().st_size,
         sum(group.total_byte_size for group in groups),
         columns,
-        tuple(pc.unique(keys["siem.object"]).to_pylist()),
+        objects_in(keys["siem.object"]),
     )
+
+
+def objects_in(column: pa.ChunkedArray) -> dict[str, int]:
+    """Objects, and how many rows each has."""
+    return {count["values"]: count["counts"] for count in pc.value_counts(column).to_pylist()}
 
 
 def read_groups(file: pq.ParquetFile, groups: Sequence[int], columns: Collection[str] | None) -> pa.Table:

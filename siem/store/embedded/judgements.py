@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice
+from typing import Any
 
 import orjson
 
@@ -71,13 +72,21 @@ def signals(connection: sqlite3.Connection, rule_id: str, groups: Iterable[str])
         f"SELECT {SIGNAL} FROM signals WHERE rule_id = ? AND grouping IN {THESE} ORDER BY timestamp, event_id, part",
         (rule_id, json.dumps(list(groups))),
     )
-    return [
-        Signal(
+    return list(_read(found))
+
+
+def every_signal(connection: sqlite3.Connection) -> Iterator[Signal]:
+    """See `Store.every_signal`."""
+    order = "rule_id, grouping, timestamp, event_id, part"
+    return _read(connection.execute(f"SELECT {SIGNAL} FROM signals ORDER BY {order}"))
+
+
+def _read(found: Iterable[Any]) -> Iterator[Signal]:
+    for rule, event, time, object_, dataset, fingerprint, _, about, _, matched, values, history in found:
+        yield Signal(
             *(rule, event, from_micros(time), object_, dataset, fingerprint, json.loads(about)),
             *(matched, json.loads(values), bool(history)),
         )
-        for rule, event, time, object_, dataset, fingerprint, _, about, _, matched, values, history in found
-    ]
 
 
 def alerts(connection: sqlite3.Connection, merged: bool) -> list[Alert]:

@@ -13,7 +13,7 @@ from siem.errors import ConfigError
 APPLICATION = 0x48494E4F
 """`PRAGMA application_id`: tells our file from any other SQLite file."""
 
-VERSION = 5
+VERSION = 6
 """`PRAGMA user_version`: raise it with every change of the tables."""
 
 TABLES = """
@@ -28,9 +28,11 @@ CREATE TABLE objects (
     skipped INTEGER NOT NULL, duplicates INTEGER NOT NULL,
     first INTEGER, last INTEGER, reason TEXT, committed INTEGER NOT NULL, parser_version TEXT NOT NULL,
     turn INTEGER NOT NULL UNIQUE,                -- order of detection: of commits, and of replays that added events
+    dropped INTEGER NOT NULL DEFAULT 0,          -- events that retention dropped
     CHECK (records = events + rejects + skipped), CHECK (duplicates <= events)
 );
 CREATE INDEX objects_by_commit ON objects (sequence);
+CREATE INDEX objects_by_key ON objects (bucket, key);
 CREATE INDEX objects_by_bytes ON objects (sha256, dataset);
 CREATE INDEX objects_to_judge ON objects (dataset, turn) WHERE events > duplicates;
 CREATE INDEX objects_with_rejects ON objects (position) WHERE rejects > 0;
@@ -42,7 +44,9 @@ CREATE TABLE files (
     columns TEXT NOT NULL                        -- JSON list
 ) WITHOUT ROWID;
 CREATE INDEX files_by_time ON files (dataset, last);
-CREATE TABLE file_objects (object TEXT NOT NULL, file TEXT NOT NULL, PRIMARY KEY (object, file)) WITHOUT ROWID;
+CREATE TABLE file_objects (
+    object TEXT NOT NULL, file TEXT NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY (object, file)
+) WITHOUT ROWID;
 CREATE TABLE rejects (
     object TEXT NOT NULL, ordinal INTEGER NOT NULL, dataset TEXT NOT NULL, parser_version TEXT NOT NULL,
     reason TEXT NOT NULL, raw BLOB NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL

@@ -53,6 +53,10 @@ def _drop(root: Path, connection: sqlite3.Connection, dataset: str, before: int)
             os.utime(root / name)  # files are removed when nobody has named or touched them for an hour
     objects = f"SELECT DISTINCT object FROM file_objects WHERE file IN {THESE}"
     touched = json.dumps([object_ for (object_,) in connection.execute(objects, (json.dumps(names),))])
+    dropped = f"SELECT sum(rows) FROM file_objects WHERE object = objects.object AND file IN {THESE}"
+    connection.execute(
+        f"UPDATE objects SET dropped = dropped + ({dropped}) WHERE object IN {THESE}", (json.dumps(names), touched)
+    )
     connection.execute(f"DELETE FROM file_objects WHERE file IN {THESE}", (json.dumps(names),))
     connection.execute(f"DELETE FROM files WHERE name IN {THESE}", (json.dumps(names),))
     gone = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT object FROM file_objects)"

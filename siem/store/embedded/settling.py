@@ -120,7 +120,7 @@ class Settling:
         positions = np.flatnonzero(asked)
         keys = keys.filter(pa.array(asked))
         times = micros_of(keys)
-        span = EventFile("", dataset, int(times.min()), int(times.max()), 0, 0, 0, (), ())
+        span = EventFile("", dataset, int(times.min()), int(times.max()), 0, 0, 0, (), {})
         earlier = [f.name for f in self.files if f.dataset == dataset and (not by_time or _meet(f, span))]
         stored = self._overlapping(span) if by_time else known
         found[positions[duplicates.again(keys, by_time)]] = True

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,10 @@ from siem.store.contract import (
     Compacted,
     DatasetStats,
     Dropped,
+    Held,
     Hit,
     Judged,
+    Known,
     LedgerRow,
     Pending,
     Progress,
@@ -29,11 +31,11 @@ from siem.store.contract import (
     StoredReject,
     raised,
 )
-from siem.store.embedded import judgements, rejects
+from siem.store.embedded import holding, judgements, rejects
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make, remove
 from siem.store.embedded.ledger import Ledger, immediate
-from siem.store.embedded.objects import last_turns, names, pending, readable, rows, stats
+from siem.store.embedded.objects import known, last_turns, names, pending, readable, rows, stats
 from siem.store.embedded.replaying import Replay, replay
 from siem.store.embedded.retention import old, retain
 from siem.store.embedded.searching import Asked, Searching
@@ -88,6 +90,18 @@ class EmbeddedStore:
     def ledger(self, objects: Iterable[str] | None = None) -> dict[str, LedgerRow]:
         with self._reading() as connection:
             return rows(connection, objects)
+
+    def known(self, bucket: str, prefix: str = "") -> Iterator[Known]:
+        with told(self.folder), closing(self._ledger.connect()) as connection:
+            yield from known(connection, bucket, prefix)
+
+    def held(self) -> Iterator[Held]:
+        with told(self.folder), closing(self._ledger.connect()) as connection:
+            yield from holding.held(self.folder, connection)
+
+    def event_ids(self, object_: str) -> Iterator[str]:
+        with told(self.folder), closing(self._ledger.connect()) as connection:
+            yield from holding.event_ids(self.folder, connection, object_)
 
     @contextmanager
     def writing(self, now: datetime) -> Iterator[EmbeddedWriting]:
@@ -163,6 +177,10 @@ class EmbeddedStore:
     def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
         with self._reading() as connection:
             return judgements.signals(connection, rule_id, [grouping(group)])
+
+    def every_signal(self) -> Iterator[Signal]:
+        with told(self.folder), closing(self._ledger.connect()) as connection:
+            yield from judgements.every_signal(connection)
 
     def alerts(self, merged: bool = False) -> list[Alert]:
         with self._reading() as connection:

@@ -113,6 +113,11 @@ class Judgements:
     def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
         return [signal for _, signal in self._signals(of_groups(rule_id, [group_key(group)]))]
 
+    def every_signal(self) -> Iterator[Signal]:
+        order = ({"rule_id": "asc"}, {"grouping": "asc"}, *kept.BY_TIME)
+        for hit in scan(self._connection, self._names.state(States.SIGNALS), sort=order):
+            yield kept.read_signal(hit["_source"])
+
     def alerts(self, merged: bool) -> list[Alert]:
         query = {"match_all": {}} if merged else kept.unmerged()
         return [alert for alert, _ in kept.alerts(self._connection, self._names, query)]

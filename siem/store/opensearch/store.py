@@ -14,8 +14,10 @@ from siem.store.contract import (
     Compacted,
     DatasetStats,
     Dropped,
+    Held,
     Hit,
     Judged,
+    Known,
     LedgerRow,
     Pending,
     Progress,
@@ -33,6 +35,7 @@ from siem.store.opensearch.commit.retention import retain
 from siem.store.opensearch.commit.writing import OpenSearchWriting, Place
 from siem.store.opensearch.judgements import Judgements
 from siem.store.opensearch.names import Names
+from siem.store.opensearch.search import holding
 from siem.store.opensearch.search.counting import counted
 from siem.store.opensearch.search.searching import Asked, hits
 
@@ -70,6 +73,15 @@ class OpenSearchStore:
 
     def ledger(self, objects: Iterable[str] | None = None) -> dict[str, LedgerRow]:
         return ledger.ledger_rows(self._connection, self._names, self._log, objects)
+
+    def known(self, bucket: str, prefix: str = "") -> Iterator[Known]:
+        return ledger.known(self._connection, self._names, self._log, bucket, prefix)
+
+    def held(self) -> Iterator[Held]:
+        return holding.held(self._connection, self._names, self._log)
+
+    def event_ids(self, object_: str) -> Iterator[str]:
+        return holding.event_ids(self._connection, self._names, object_)
 
     @contextmanager
     def writing(self, now: datetime) -> Iterator[OpenSearchWriting]:
@@ -154,6 +166,9 @@ class OpenSearchStore:
 
     def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
         return self._judgements.signals(rule_id, group)
+
+    def every_signal(self) -> Iterator[Signal]:
+        return self._judgements.every_signal()
 
     def alerts(self, merged: bool = False) -> list[Alert]:
         return self._judgements.alerts(merged)

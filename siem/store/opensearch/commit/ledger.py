@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from heapq import heappop, heappush
 from typing import Any
 
-from siem.store.contract import DatasetStats, LedgerRow, Pending
+from siem.store.contract import DatasetStats, Known, LedgerRow, Pending
 from siem.store.opensearch.cluster.connection import Connection
 from siem.store.opensearch.cluster.scanning import first, refresh, scan
 from siem.store.opensearch.commit import rows
 from siem.store.opensearch.commit.log import Log
 from siem.store.opensearch.commit.rows import Row
 from siem.store.opensearch.names import Names, States
-from siem.store.times import from_micros
+from siem.store.times import from_micros, micros
 
 COUNTS = ("records", "events", "rejects", "skipped", "duplicates")
 
@@ -33,6 +34,35 @@ def ledger_rows(connection: Connection, names: Names, log: Log, objects: Iterabl
     """By object, in order of commits. Claims are not shown, but what they replace is."""
     found = rows_of(connection, names, log, objects)
     return {row.object: row.row for row in found if row.row is not None}
+
+
+def known(connection: Connection, names: Names, log: Log, bucket: str, prefix: str) -> Iterator[Known]:
+    """See `Store.known`. The index has texts as they are shown, and its order is that of their bytes."""
+    log.follow()
+    asked = [{"term": {"bucket": rows.shown(bucket)}}, {"exists": {"field": "sha256"}}]
+    if prefix:
+        asked.append({"prefix": {"key": {"value": rows.shown(prefix)}}})
+    found = scan(connection, names.state(States.LEDGER), {"bool": {"filter": asked}}, [{"key": "asc"}])
+    for row in in_order(rows.read(hit["_source"]) for hit in found):
+        if row.bucket == bucket and row.key.startswith(prefix):
+            committed = micros(row.committed) if row.committed else 0
+            yield Known(row.key, row.version, row.object, row.state, row.sha256, row.bytes, committed)
+
+
+def in_order(found: Iterable[LedgerRow]) -> Iterator[LedgerRow]:
+    r"""Rows in the order of their keys' bytes. An octet that is no text is shown as `\xff`, which comes before it: such
+    rows, and no others, wait for their turn."""
+    waiting: list[tuple[bytes, int, LedgerRow]] = []
+    for number, row in enumerate(found):
+        key = rows.octets(row.key)
+        while waiting and waiting[0][0] <= key:
+            yield heappop(waiting)[2]
+        if rows.shown(row.key) == row.key:
+            yield row
+        else:
+            heappush(waiting, (key, number, row))
+    while waiting:
+        yield heappop(waiting)[2]
 
 
 def pending(

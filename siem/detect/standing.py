@@ -1,0 +1,81 @@
+"""The alerts that stand against those that the signals come to: alerts are a function of signals, so one that was
+deleted or changed behind our back shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+
+from siem.detect.judgement import Judgement
+from siem.store.contract import Alert, Signal, Store
+from siem.store.groups import grouping
+from siem.store.handling import MERGED
+
+TOGETHER = 500
+"""Groups of a rule that are looked at a time, as when alerts are settled."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An alert that the signals come to. standing: what is there in its place; None: nothing."""
+
+    alert: Alert
+    standing: Alert | None
+    objects: Sequence[str]  # that its events are of
+
+
+@dataclass
+class Standing:
+    """What was looked at. left_out: rules whose signals were made by another version of the rule, or by none that is
+    in use: what they come to cannot be told."""
+
+    alerts: int = 0
+    left_out: frozenset[str] = frozenset()
+
+
+def differences(store: Store, judgement: Judgement, done: Standing) -> Iterator[Difference]:
+    """What is not as it should be; what a detection pass changes meanwhile is looked at again.
+
+    Raises:
+        Unavailable: the store is away.
+    """
+    there = _alerts(store)
+    done.alerts = len(there)
+    doubtful: list[Signal] = []
+    for groups in _groups(store.every_signal()):
+        whole = [group for group in groups if judgement.made(group[0].rule_id, group)]
+        if len(whole) < len(groups):
+            done.left_out |= {groups[0][0].rule_id}
+        doubtful += [group[0] for group in whole if any(True for _ in _differing(judgement, group, there))]
+    before = [store.signals(one.rule_id, one.group) for one in doubtful]
+    now = _alerts(store) if doubtful else there
+    for one, signals in zip(doubtful, before, strict=True):
+        if signals and signals == store.signals(one.rule_id, one.group):
+            yield from _differing(judgement, signals, now)
+
+
+def _alerts(store: Store) -> dict[str, Alert]:
+    return {alert.id: alert for alert in store.alerts(merged=True)}
+
+
+def _groups(signals: Iterable[Signal]) -> Iterator[list[list[Signal]]]:
+    """Some groups of a rule at a time."""
+    for _, of_rule in groupby(signals, key=lambda signal: signal.rule_id):
+        groups = (list(run) for _, run in groupby(of_rule, key=lambda signal: grouping(signal.group)))
+        while some := list(islice(groups, TOGETHER)):
+            yield some
+
+
+def _differing(judgement: Judgement, signals: Sequence[Signal], there: Mapping[str, Alert]) -> Iterator[Difference]:
+    """Of one rule and group."""
+    for made in judgement.settled(signals[0].rule_id, signals, []):
+        standing = there.get(made.id)
+        if standing is None or standing.state == MERGED or _facts(standing) != _facts(made):
+            objects = {signal.event_id: signal.object for signal in signals}
+            yield Difference(made, standing, [objects[event] for event in made.events if event in objects])
+
+
+def _facts(alert: Alert) -> tuple[object, ...]:
+    """What people cannot change, and rules neither."""
+    return alert.rule_id, alert.first, alert.last, alert.count, tuple(alert.events)
