@@ -42,8 +42,7 @@ def command(
 ) -> int:
     """Prove that nothing was lost or changed: a verdict per proof, findings by their keys. Exit code 1: findings."""
     settings = options.settings(store, content)
-    own = Path(settings.store).expanduser().resolve()  # the store's own files are no logs
-    there, known = place_of(place, settings.limits, own, bucket), keys(public_keys)
+    there, known = place_of(place, settings, bucket), keys(public_keys)
     with ExitStack() as stack:
         kept = compared_with(settings, stack)
         shown = stack.enter_context(progress())
@@ -67,8 +66,8 @@ def compared_with(settings: Settings, stack: ExitStack) -> Kept | None:
         if "store" in settings.model_fields_set:
             raise
         return None
-    among = options.circumstances(settings)
-    judgement = Judgement(options.rules(None, settings.content), options.sources(settings.content), among)
+    rules = options.as_set(options.rules(None, settings.content), settings.content)
+    judgement = Judgement(rules, options.sources(settings.content), options.circumstances(settings))
     return Kept(store, options.registry(settings.content), judgement, settings.limits)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
 
-from siem.config import Limits
+from siem.config import OURS, Access, Limits, Settings
 from siem.errors import ConfigError, Gone, UsageError
 from siem.intake.content import Delivered
 from siem.intake.objects import S3_SCHEME, File, fetched, objects
@@ -71,9 +71,8 @@ class Place(Protocol):
         ...
 
 
-def place_of(text: str, limits: Limits, without: Path | None = None, mirrored: str | None = None) -> Place:
-    """What `siem verify` is told. without: a resolved folder that is left out. mirrored: the bucket that a folder
-    mirrors; if not given, one of its name.
+def place_of(text: str, settings: Settings, mirrored: str | None = None) -> Place:
+    """What `siem verify` is told. mirrored: the bucket that a folder mirrors; if not given, one of its name.
 
     Raises:
         UsageError: it is no bucket and no folder.
@@ -84,11 +83,12 @@ def place_of(text: str, limits: Limits, without: Path | None = None, mirrored: s
             raise UsageError(f"{text}: name a bucket, s3://BUCKET or s3://BUCKET/PREFIX")
         if mirrored is not None:
             raise UsageError(f"{text}: --bucket is for folders")
-        return Bucket(bucket, prefix, limits)
+        return Bucket(bucket, prefix, settings.limits, settings.access_to(bucket))
     if not Path(text).is_dir():
         raise UsageError(f"{text}: name a folder that mirrors a bucket, or s3://BUCKET[/PREFIX]")
     root = Path(text).resolve()
-    return Folder(root, mirrored or root.name, limits, without)
+    own = Path(settings.store).expanduser().resolve()  # the store's own files are no logs
+    return Folder(root, mirrored or root.name, settings.limits, own)
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,14 @@ class Bucket:
     bucket: str
     prefix: str
     limits: Limits
+    access: Access = OURS
     unsigned: str | None = None
 
     @cached_property
     def _s3(self) -> S3:
         from siem.aws import S3  # boto3 takes 0.25 s to import
 
-        return S3()
+        return S3(access=self.access)
 
     def listed(self) -> Iterator[Entry]:
         for one in self._s3.objects(self.bucket, self.prefix):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trail_world import BUCKET, World, digest_key, fingerprint, hours, listed_key, log_key, private_key
 
-from siem.config import Limits
+from siem.config import Settings
 from siem.errors import ConfigError
 from siem.prove.digest import digest_named, log_named, read
 from siem.prove.keys import Given, keys_in
@@ -32,7 +32,7 @@ def world(tmp_path: Path) -> World:
 
 
 def proven(folder: Path) -> Proof:
-    place = place_of(str(folder), Limits())
+    place = place_of(str(folder), Settings())
     trails = Trails(place, Given(keys_in(DIGESTS / "list-public-keys.json")))
     for entry in place.listed():
         trails.see(entry.key)
@@ -298,7 +298,7 @@ def test_a_key_of_another_time_is_none(world: World) -> None:
     old = {**listed_key(private_key()), "ValidityStartTime": "2020-01-01", "ValidityEndTime": 1_600_000_000}
     file.write_text(json.dumps({"PublicKeyList": [old]}))
     world.proof()
-    trails = Trails(place_of(str(world.root), Limits()), Given(keys_in(file)))
+    trails = Trails(place_of(str(world.root), Settings()), Given(keys_in(file)))
     trails.see(digest_key(1))
     assert [one.kind for one in trails.prove().findings] == ["signature-unknown-key"]
 
@@ -306,8 +306,8 @@ def test_a_key_of_another_time_is_none(world: World) -> None:
 def test_without_keys_hashes_are_checked_and_the_rest_is_said(world: World) -> None:
     hours(world, 2)
     world.proof()
-    trails = Trails(place_of(str(world.root), Limits()), Given({}, "nobody knows them"))
-    for entry in place_of(str(world.root), Limits()).listed():
+    trails = Trails(place_of(str(world.root), Settings()), Given({}, "nobody knows them"))
+    for entry in place_of(str(world.root), Settings()).listed():
         trails.see(entry.key)
     proof = trails.prove()
     assert (proof.verdict, proof.counts["log_files_valid"]) == (Verdict.NOT_PROVEN, 2)

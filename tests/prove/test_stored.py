@@ -97,7 +97,7 @@ class World:
     kept: Kept
 
     def proofs(self) -> dict[str, Proof]:
-        place = place_of(str(self.folder), Limits())
+        place = place_of(str(self.folder), Settings())
         return {proof.name: proof for proof in verify(place, Given({}), self.kept, NOW)}
 
     def found(self, proof: str = "store") -> list[tuple[str, str]]:

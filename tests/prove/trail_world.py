@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from siem.config import Limits
+from siem.config import Settings
 from siem.prove.keys import Given, keys_of
 from siem.prove.place import place_of
 from siem.prove.proof import Proof
@@ -131,7 +131,7 @@ class World:
         """What `siem verify` says of the digests."""
         self.root.mkdir(exist_ok=True)
         (self.root.parent / f"{self.root.name}.object-metadata.json").write_text(json.dumps(self.metadata))
-        place = place_of(str(self.root), Limits())
+        place = place_of(str(self.root), Settings())
         keys = Given(keys_of([listed_key(key) for key in signers or (private_key(),)]))
         trails = Trails(place, keys)
         for entry in place.listed():
