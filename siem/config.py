@@ -102,10 +102,12 @@ class Worker(BaseModel, frozen=True):
     threads: int = Field(default=8, gt=0, le=64, description="objects that are fetched at a time")
     messages: int = Field(default=1_000, ge=10, description="messages that are held at a time")
     visibility: int = Field(default=300, ge=3, le=43_200, description="seconds that messages are hidden at a time")
+    wait: int = Field(default=5, ge=0, le=20, description="seconds that a queue is asked for a first message")
     bytes: int = Field(default=8 * MEBI, gt=0, description="bytes of objects, as delivered, in one write")
     seconds: float = Field(default=5.0, ge=0, description="seconds that an object waits for others to be written with")
     patience: float = Field(default=60.0, ge=0, description="seconds that an object alone is fetched again and again")
     attempts: int = Field(default=5, gt=0, description="times a message is tried that no dead-letter queue takes")
+    listen: str | None = Field(default=None, description="HOST:PORT where /healthz, /readyz and /metrics are answered")
     grace: float = Field(default=20.0, ge=0, description="seconds that a stopped worker has for what it has begun")
 
 

@@ -42,6 +42,11 @@ def limits() -> Limits:
 NODES = pytest.StashKey[Nodes]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", type=float, default=60.0, help="seconds that the soak test of workers lasts")
+    parser.addoption("--seed", type=int, default=0, help="what the soak test draws its faults from")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The process that runs all holds the nodes; its workers are told where they are."""
     kept = config.rootpath / ".pytest_cache" / "opensearch"

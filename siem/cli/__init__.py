@@ -11,7 +11,22 @@ import typer
 
 from siem import __version__
 from siem.allocator import settle
-from siem.cli import alerts, config, demo, detect, doctor, hunt, ingest, parse, rejects, rules, store, verify, worker
+from siem.cli import (
+    alerts,
+    config,
+    demo,
+    detect,
+    dlq,
+    doctor,
+    hunt,
+    ingest,
+    parse,
+    rejects,
+    rules,
+    store,
+    verify,
+    worker,
+)
 from siem.cli.output import tell
 from siem.cli.streams import Closed, guard
 from siem.errors import SiemError, Unavailable, UsageError
@@ -34,6 +49,7 @@ app.command(name="verify")(verify.command)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(rules.app, name="rules")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(store.app, name="store")
 app.add_typer(config.app, name="config")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from types import FrameType
+import threading
 from typing import Annotated, Any
 
 import typer
@@ -25,21 +25,22 @@ def worker(
     content: options.ContentOption = None,
 ) -> int:
     """Read every object that queues tell of, until SIGTERM. A message goes when its objects are in the store."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
     settings = checked(load_settings(store=store, content=content, queues=queue or None))
     options.registry(settings.content)  # what is wrong with a parser is told once, before all begin
     from siem.run.worker.logs import logger
     from siem.run.worker.processes import Processes
+    from siem.run.worker.serving import serving
 
     log = logger()
     look_at_queues(settings, log)
-    all_ = Processes(settings, processes or len(os.sched_getaffinity(0)), log)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        all_.stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    return all_.run()
+    all_ = Processes(settings, processes or len(os.sched_getaffinity(0)), log, stopping)
+    with serving(settings.worker.listen, all_) as port:
+        if port is not None:
+            log.info("listens", port=port)
+        return all_.run()
 
 
 def checked(settings: Settings) -> Settings:

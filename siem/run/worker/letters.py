@@ -119,7 +119,7 @@ class Letters:
         for queue, letters in self._by_queue(self._all()):
             failed = queue.hide([letter.message for letter in letters], self._settings.worker.visibility)
             if failed:
-                self._log.warning("not hidden any longer", messages=failed, queue=queue.url)
+                self._log.info("not hidden any longer", messages=failed, queue=queue.url)
 
     def give_back(self, letters: Iterable[Letter] | None = None) -> None:
         """Let somebody else have these at once; None: all."""

@@ -32,9 +32,6 @@ from siem.run.worker.signs import Signs
 from siem.schema import SourceObject
 from siem.store.contract import LedgerRow, State, Store
 
-WAIT = 5
-"""Seconds that SQS waits for a first message: as long may a stop take of a worker without work."""
-
 LONGEST_WAIT = 10.0
 """Seconds between attempts at most."""
 
@@ -136,13 +133,13 @@ class Loop:
 
     def _receive(self, queue: Queue) -> None:
         """Messages of a queue, as long as there is room for them and they can be written."""
-        attempts = self._attempts(f"queue {queue.url}")
+        attempts, settings = self._attempts(f"queue {queue.url}"), self._settings.worker
         while not self._stopping.is_set():
             if not (room := self._letters.room) or not self._can_write.is_set():
                 self._stopping.wait(TICK)
                 continue
             try:
-                messages = attempts(queue.receive, room, WAIT, self._settings.worker.visibility)
+                messages = attempts(queue.receive, room, settings.wait, settings.visibility)
             except RetryError:
                 return
             for message in messages:

@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -59,20 +59,20 @@ class Child:
 class Processes:
     """All processes of a worker. `report` is what they and those before them said."""
 
-    def __init__(self, settings: Settings, count: int, log: Any) -> None:
+    def __init__(self, settings: Settings, count: int, log: Any, stopping: threading.Event) -> None:
         self._settings, self._count, self._log = settings, count, log
         self._context = multiprocessing.get_context("spawn")
         self._children: list[Child] = []
         self._past: list[Snapshot] = []
         self._pause = SHORTEST_PAUSE
         self.restarts = 0
-        self.stopping = threading.Event()
+        self._stopping = stopping
 
     def run(self) -> int:
         """Until `stopping` is set, or a setting turns out to be wrong; the exit code."""
         self._children = [self._begun() for _ in range(self._count)]
         code = 0
-        while not self.stopping.is_set() and not code:
+        while not self._stopping.is_set() and not code:
             wait([*(child.process.sentinel for child in self._children), *self._open()], timeout=BEAT)
             self._listen()
             code = self._look()
@@ -81,14 +81,18 @@ class Processes:
 
     def snapshots(self) -> list[Snapshot]:
         """What processes said last: those that live, then those that ended."""
-        return [*(child.said for child in list(self._children)), *self._past]
+        return [*self.living(), *self._past]
+
+    def living(self) -> list[Snapshot]:
+        """What those said last that live."""
+        return [child.said for child in list(self._children)]
 
     def silence(self) -> float:
         """Seconds since the loop of any process came round, at most."""
         now = time.monotonic()
         return max((now - child.heard + child.said.turn for child in list(self._children)), default=0.0)
 
-    def waits(self) -> Mapping[str, str]:
+    def waits(self) -> dict[str, str]:
         """Why processes cannot work now."""
         found: dict[str, str] = {}
         for child in list(self._children):
@@ -119,7 +123,7 @@ class Processes:
             if child.process.is_alive():
                 continue
             code = child.process.exitcode or 0
-            if self.stopping.is_set():
+            if self._stopping.is_set():
                 return 0
             if code == ConfigError.exit_code:
                 return code
@@ -131,14 +135,13 @@ class Processes:
         self.restarts += 1
         self._pause = SHORTEST_PAUSE if time.monotonic() - child.begun > LONGEST_PAUSE else self._pause
         self._log.error("a process died", died=child.process.pid, code=code, again_in=self._pause)
-        self.stopping.wait(self._pause)
+        self._stopping.wait(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
         return self._begun()
 
     def _stop(self) -> None:
         for child in self._children:
-            with suppress(ProcessLookupError):
-                child.process.terminate()
+            child.process.terminate()
         until = time.monotonic() + self._settings.worker.grace + KILL_AFTER
         for child in self._children:
             child.process.join(max(0.0, until - time.monotonic()))
