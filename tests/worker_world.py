@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from zlib import crc32
 from aws import AWS
 
 from siem.store import open_folder
-from siem.store.contract import LedgerRow, State
+from siem.store.contract import LedgerRow, State, Store
 from siem.testing.deliveries import TRAIL, found
 
 PROCESS = Path(__file__).parent / "run" / "worker_process.py"
@@ -56,13 +56,14 @@ def time_of(id_: str) -> str:
 
 @dataclass
 class World:
-    """ids: of the events that have to be stored in the end."""
+    """ids: of the events that have to be stored in the end. cluster: settings of a store that is no folder."""
 
     aws: AWS
     folder: Path
     name: str
     tries: int | None = 3
     versions: bool = False
+    cluster: Mapping[str, str] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -108,7 +109,7 @@ class World:
 
     def _process(self, command: Sequence[str], url: str | None, more: Mapping[str, str]) -> subprocess.Popen[bytes]:
         reached = {"AWS_ENDPOINT_URL": url} if url else {}
-        env = {**os.environ, "SIEM_BUCKETS": self.bucket, **SETTINGS, **more, **reached}
+        env = {**os.environ, "SIEM_BUCKETS": self.bucket, **SETTINGS, **more, **self.cluster, **reached}
         with self.log.open("ab") as log:
             return subprocess.Popen(command, env=env, stderr=log, stdout=subprocess.DEVNULL)
 
@@ -133,28 +134,30 @@ class World:
             assert time.monotonic() < until, self.log.read_text()[-20_000:]
             time.sleep(0.1)
 
+    @contextmanager
+    def opened(self) -> Iterator[Store]:
+        """The store, for a look at it."""
+        with closing(open_folder(self.store)) as store:
+            yield store
+
     def rows(self) -> list[LedgerRow]:
-        store = open_folder(self.store)
-        try:
+        with self.opened() as store:
             return list(store.ledger().values())
-        finally:
-            store.close()
 
     def states(self) -> Counter[State]:
         return Counter(row.state for row in self.rows())
 
     def check(self) -> None:
         """Every event is stored, and once; the ledger and the store are of one mind."""
-        store = open_folder(self.store)
-        hits = found(store, TRAIL)
+        with self.opened() as store:
+            hits, ledger = found(store, TRAIL), store.ledger()
         seen = Counter(hit.event_id for hit in hits)
         assert {id_: count for id_, count in seen.items() if count > 1} == {}
         assert self.ids - seen.keys() == set()
         assert seen.keys() - self.ids == set()
         by_object = Counter(hit.object for hit in hits)
-        for id_, row in store.ledger().items():
+        for id_, row in ledger.items():
             assert row.events - row.duplicates == by_object[id_], row
-        store.close()
 
     def lines(self, what: str) -> list[dict[str, Any]]:
         """What workers said of that kind."""

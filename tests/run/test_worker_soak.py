@@ -15,7 +15,8 @@ from aws import AWS
 from worker_world import World, key_of, stopped, trail
 
 from siem.aws import Queue
-from siem.run.letters import dead_letters_of, redriven
+from siem.config import Settings
+from siem.run.letters import dead_letters_of, listed, redriven
 from siem.store.contract import State
 from siem.testing.proxy import Fault, Proxy, Request
 
@@ -78,6 +79,15 @@ class Soak:
         return self.random.choice(FAULTS) if self.random.random() < 0.06 else None
 
 
+def bring_back_the_innocent(world: World) -> None:
+    """Messages that were received too often, as whoever had them was killed."""
+    dead = dead_letters_of(world.queue)
+    ids = [letter.id for letter in listed(dead, Settings(buckets=(world.bucket,)), None) if not letter.reasons]
+    if ids:
+        redriven(dead, Queue(world.queue), ids)
+        world.drained(patience=240)
+
+
 @contextmanager
 def killed_now_and_then(soak: Soak, url: str) -> Iterator[None]:
     """Workers of every kind over the proxy, each killed and begun again."""
@@ -117,7 +127,7 @@ def test_whatever_happens_all_is_stored_once_and_every_failure_is_told(
     seconds = pytestconfig.getoption("--soak")
     with capsys.disabled():
         print(f"\nsoak: --seed {seed} --soak {seconds}")  # noqa: T201
-    world = World(aws, tmp_path, f"soak-{seed}", tries=25, versions=True)
+    world = World(aws, tmp_path, f"soak-{seed}", tries=12, versions=True)
     soak = Soak(world, random.Random(seed))  # noqa: S311
     with Proxy(aws.url, soak.fault).running() as proxy, killed_now_and_then(soak, proxy.url):
         until = time.monotonic() + seconds
@@ -126,12 +136,9 @@ def test_whatever_happens_all_is_stored_once_and_every_failure_is_told(
             time.sleep(soak.random.uniform(0, 0.6))
     with world.working("--processes", "2"):
         world.drained(patience=240)
-        redriven(dead_letters_of(world.queue), Queue(world.queue))  # some were innocent: received as often as they died
-        world.drained(patience=240)
+        bring_back_the_innocent(world)
     world.check()
     states = world.states()
     assert set(states) <= {State.COMMITTED, State.GONE, State.REFUSED}
-    for letter in aws.sqs.receive_message(QueueUrl=world.dead, MaxNumberOfMessages=10).get("Messages", ()):
-        assert world.bucket not in letter["Body"]
     with capsys.disabled():
         print(f"soak: {len(world.ids):,} events, {dict(states)}, {len(world.lines('works'))} processes")  # noqa: T201
