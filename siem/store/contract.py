@@ -17,6 +17,7 @@ from siem.errors import ContentError
 from siem.parsing.batch import Parsed, Reject
 from siem.schema import Dialect, Question, SourceObject
 from siem.store.handling import OPEN, Action, Disposition
+from siem.store.scheduling import Scheduling
 
 
 class State(StrEnum):
@@ -192,10 +193,15 @@ that shall stand there."""
 
 @dataclass(frozen=True)
 class Pending:
-    """An object whose events are to be judged. turn: its place in the order of commits; a replay gives it a new one."""
+    """An object whose events are to be judged. turn: its place in the order of commits; a replay gives it a new one.
+
+    events: how many were stored of it. committed: when.
+    """
 
     object: str
     turn: int
+    events: int = 0
+    committed: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -317,7 +323,7 @@ class Writing(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(Scheduling, Protocol):
     """Events, the ledger, and everything that must outlive a process."""
 
     @property

@@ -38,10 +38,13 @@ from siem.testing.handling_contract import HandlingContract
 from siem.testing.judging_contract import JudgingContract
 from siem.testing.proving_contract import ProvingContract
 from siem.testing.retention_contract import RetentionContract
+from siem.testing.scheduling_contract import SchedulingContract
 from siem.testing.searching_contract import SearchingContract
 
 
-class StoreContract(JudgingContract, HandlingContract, SearchingContract, RetentionContract, ProvingContract):
+class StoreContract(
+    JudgingContract, HandlingContract, SearchingContract, RetentionContract, ProvingContract, SchedulingContract
+):
     """Subclass it; see the module."""
 
     # Commits

@@ -7,5 +7,6 @@ pytest.register_assert_rewrite(
     "siem.testing.judging_contract",
     "siem.testing.searching_contract",
     "siem.testing.reparsing_contract",
+    "siem.testing.scheduling_contract",
     "faulty",
 )

@@ -170,3 +170,19 @@ def test_a_commit_that_is_overtaken_again_and_again_ends_with_the_lock(tmp_path:
     assert len(named) == 3  # what the lost attempts wrote is gone
     store.close()
     other.close()
+
+
+def test_a_store_that_was_taken_away_or_replaced_is_noticed_and_opened_again(tmp_path: Path) -> None:
+    """SQLite would go on with a file that nobody else sees."""
+    store, one = EmbeddedStore(tmp_path / "store"), delivery("a")
+    put(store, (one, Parsed(TRAIL, trail(one, "e1"))))
+    (tmp_path / "store").rename(tmp_path / "away")
+    with pytest.raises(Unavailable, match="No such file"):
+        store.progress()
+    EmbeddedStore(tmp_path / "store").close()
+    with pytest.raises(Unavailable, match="is in its place"):
+        store.progress()
+    (tmp_path / "store").rename(tmp_path / "new")
+    (tmp_path / "away").rename(tmp_path / "store")
+    assert store.ledger().keys() == {one.source.id}
+    store.close()

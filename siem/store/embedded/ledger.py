@@ -76,6 +76,14 @@ CREATE TABLE marks (
 CREATE TABLE dropped (
     dataset TEXT PRIMARY KEY, before INTEGER NOT NULL  -- retention has dropped what lies before that time
 ) WITHOUT ROWID;
+CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, version INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE passes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, started INTEGER NOT NULL, seconds REAL NOT NULL,
+    objects INTEGER NOT NULL, events INTEGER NOT NULL, rules INTEGER NOT NULL,
+    signals INTEGER NOT NULL, alerts INTEGER NOT NULL,
+    errors TEXT NOT NULL,                        -- JSON: rule -> why
+    holder TEXT NOT NULL
+);
 CREATE TABLE owed (rule_id TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (rule_id, object)) WITHOUT ROWID;
 """
 
@@ -111,6 +119,11 @@ class Ledger:
         connection.execute("PRAGMA synchronous = FULL")
         connection.text_factory = lambda octets: octets.decode("utf-8", "surrogateescape")
         return connection
+
+    def identity(self) -> tuple[int, int]:
+        """Which file it is: another one may come to stand in its place."""
+        found = self.path.stat()
+        return found.st_dev, found.st_ino
 
     def _is_ours(self, connection: sqlite3.Connection) -> bool:
         """False: the file is new and empty."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from siem.store.contract import DatasetStats, Known, LedgerRow, Pending, State
 from siem.store.embedded.ledger import as_bytes
-from siem.store.times import from_micros_or_none, micros, micros_or_none
+from siem.store.times import from_micros, from_micros_or_none, micros, micros_or_none
 
 COLUMNS = (
     "object, bucket, key, version, sha256, bytes, state, dataset, records, events, rejects, skipped, duplicates,"
@@ -184,11 +184,11 @@ def names(connection: sqlite3.Connection) -> set[str]:
 
 def pending(connection: sqlite3.Connection, dataset: str, after: int, most: int | None) -> list[Pending]:
     found = connection.execute(
-        "SELECT object, turn FROM objects WHERE dataset = ? AND turn > ? AND events > duplicates"
-        f" AND state <> '{State.EXPIRED}' ORDER BY turn LIMIT ?",
+        "SELECT object, turn, events - duplicates, committed FROM objects"
+        f" WHERE dataset = ? AND turn > ? AND events > duplicates AND state <> '{State.EXPIRED}' ORDER BY turn LIMIT ?",
         (dataset, after, -1 if most is None else most),
     )
-    return [Pending(object_, turn) for object_, turn in found]
+    return [Pending(object_, turn, events, from_micros(committed)) for object_, turn, events, committed in found]
 
 
 def last_turns(connection: sqlite3.Connection) -> dict[str, int]:

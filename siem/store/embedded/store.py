@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from siem.errors import ContentError
+from siem.errors import ContentError, Unavailable
 from siem.parsing.batch import Parsed
 from siem.schema import Dialect, Query, Question
 from siem.store.contract import (
@@ -31,7 +31,7 @@ from siem.store.contract import (
     StoredReject,
     raised,
 )
-from siem.store.embedded import holding, judgements, rejects
+from siem.store.embedded import holding, judgements, rejects, scheduling
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make, remove
 from siem.store.embedded.ledger import Ledger, immediate
@@ -43,6 +43,7 @@ from siem.store.embedded.trouble import told
 from siem.store.embedded.writing import EmbeddedWriting
 from siem.store.groups import grouping
 from siem.store.handling import Action
+from siem.store.scheduling import Lease, Pass
 
 
 def _no_step(name: str) -> None:
@@ -78,6 +79,7 @@ class EmbeddedStore:
             self._ledger = Ledger(self.folder / "ledger.sqlite", patience)
             self._ledger.prepare(self.folder / EVENTS)
             self._connection = self._ledger.connect()
+            self._identity = self._ledger.identity()
 
     @cached_property
     def _engine(self) -> Engine:
@@ -213,6 +215,22 @@ class EmbeddedStore:
     def compact(self, now: datetime, dry_run: bool = False) -> list[Compacted]:
         raise NotImplementedError
 
+    def lease(self, name: str) -> Lease | None:
+        with self._reading() as connection:
+            return scheduling.lease(connection, name)
+
+    def take(self, name: str, holder: str, seen: Lease | None) -> Lease | None:
+        with self._reading() as connection:
+            return scheduling.take(connection, name, holder, seen)
+
+    def record(self, done: Pass) -> None:
+        with self._reading() as connection, immediate(connection):
+            scheduling.record(connection, done)
+
+    def passes(self, most: int) -> list[Pass]:
+        with self._reading() as connection:
+            return scheduling.passes(connection, most)
+
     def close(self) -> None:
         self._connection.close()
         if "_engine" in self.__dict__:
@@ -220,7 +238,13 @@ class EmbeddedStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
+        """
+        Raises:
+            Unavailable: the store is away, or another one is in its place: SQLite would not notice, and go on.
+        """
         with self._lock, told(self.folder):
+            if self._ledger.identity() != self._identity:
+                raise Unavailable(f"store {self.folder}: another ledger.sqlite is in its place; open the store again")
             yield self._connection
 
     def _sweep(self) -> None:

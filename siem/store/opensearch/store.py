@@ -36,8 +36,10 @@ from siem.store.opensearch.commit.writing import OpenSearchWriting, Place
 from siem.store.opensearch.judgements import Judgements
 from siem.store.opensearch.names import Names
 from siem.store.opensearch.search import holding
+from siem.store.opensearch.scheduling import Schedules
 from siem.store.opensearch.search.counting import counted
 from siem.store.opensearch.search.searching import Asked, hits
+from siem.store.scheduling import Lease, Pass
 
 LEASE = 30.0
 """Seconds without a sign of life after which what a process had claimed is taken from it."""
@@ -66,6 +68,7 @@ class OpenSearchStore:
         self._place = Place(connection, names, fields, lease, step)
         self._log = Log(connection, names)
         self._judgements = Judgements(self._place, self._log)
+        self._schedules = Schedules(connection, names)
 
     @property
     def dialect(self) -> Dialect:
@@ -191,6 +194,18 @@ class OpenSearchStore:
     def compact(self, now: datetime, dry_run: bool = False) -> list[Compacted]:
         """Nodes merge segments by themselves."""
         return []
+
+    def lease(self, name: str) -> Lease | None:
+        return self._schedules.lease(name)
+
+    def take(self, name: str, holder: str, seen: Lease | None) -> Lease | None:
+        return self._schedules.take(name, holder, seen)
+
+    def record(self, done: Pass) -> None:
+        self._schedules.record(done)
+
+    def passes(self, most: int) -> list[Pass]:
+        return self._schedules.passes(most)
 
     def close(self) -> None:
         self._connection.close()

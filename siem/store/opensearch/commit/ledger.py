@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from heapq import heappop, heappush
 from typing import Any
@@ -76,7 +76,11 @@ def pending(
         found: Iterable[dict[str, Any]] = first(connection, index, query, [{"turn": "asc"}], most)
     else:
         found = scan(connection, index, query, [{"turn": "asc"}])
-    return [Pending(hit["_id"], hit["_source"]["turn"]) for hit in found][:most]
+    return [_pending(hit["_id"], hit["_source"]) for hit in found][:most]
+
+
+def _pending(object_: str, row: Mapping[str, Any]) -> Pending:
+    return Pending(object_, row["turn"], row["events"] - row["duplicates"], from_micros(row["micros"]["committed"]))
 
 
 def hidden(connection: Connection, names: Names, log: Log, before: int) -> list[str]:
