@@ -23,6 +23,7 @@ from siem.cli import (
     parse,
     rejects,
     rules,
+    scheduler,
     store,
     verify,
     worker,
@@ -44,6 +45,7 @@ app.command(name="parse")(parse.parse)
 app.command(name="ingest")(ingest.command)
 app.command(name="worker")(worker.worker)
 app.command(name="detect")(detect.detect_command)
+app.command(name="scheduler")(scheduler.scheduler)
 app.command(name="hunt")(hunt.hunt)
 app.command(name="verify")(verify.command)
 app.command(name="doctor")(doctor.doctor)

@@ -12,6 +12,7 @@ import typer
 from siem.cli import options
 from siem.cli.output import progress, tell
 from siem.detect.passes import Passed, again, detect
+from siem.run.watching import expiry
 from siem.sigma import RuleSet
 from siem.store import existing_store
 
@@ -53,8 +54,7 @@ def detect_command(
 def expired(rules: RuleSet) -> Iterator[str]:
     """The filters that are not applied any more, a line each."""
     for one in rules.expired:
-        owner = f"; its owner is {one.owner}" if one.owner else ""
-        yield f"expired: {one.file}:{one.line}: the filter {one.title} is not applied since {one.expires:%FT%TZ}{owner}"
+        yield f"expired: {expiry(one)}"
 
 
 def outcome(done: Passed, rules: int) -> Iterator[str]:

@@ -15,9 +15,9 @@ from siem.detect.circumstances import Circumstances
 from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
-from siem.run.content import content_folders, load_registry
-from siem.run.team import team_accounts, team_calendar, team_tuning
-from siem.sigma import Lists, RuleSet, load_lists, load_pipelines, load_rules, rule_files, tuned
+from siem.run.content import load_registry, rooms
+from siem.run.team import team_circumstances, tuned_set
+from siem.sigma import Lists, RuleSet, load_lists, load_pipelines, load_rules, rule_files
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Folder or address of the store (SIEM_STORE; ./siem-data).")
@@ -81,10 +81,7 @@ def as_set(found: RuleSet, content: Path | None, whole: bool = True) -> RuleSet:
     Raises:
         ContentError: the file cannot be read at all. Without it all that the team has silenced would alert.
     """
-    tuning, errors = team_tuning(content)
-    if tuning is None:
-        raise errors[0]
-    return replace(made := tuned(found, tuning, whole), refused=(*made.refused, *errors))
+    return tuned_set(found, content, whole)
 
 
 def lists(content: Path | None) -> Lists:
@@ -96,11 +93,6 @@ def rule_paths(paths: list[Path] | None, content: Path | None) -> list[Path]:
         if not path.exists():
             raise UsageError(f"{path}: no such file or folder")
     return paths or rooms("detections", content)
-
-
-def rooms(name: str, content: Path | None) -> list[Path]:
-    """The folders of this name, of what is shipped and of the team."""
-    return [room for folder in content_folders(content) if (room := folder / name).is_dir()]
 
 
 def check_dataset(dataset: str | None, parsers: Registry) -> None:
@@ -120,11 +112,9 @@ def sources(content: Path | None) -> Sources:
 def circumstances(settings: Settings) -> Circumstances:
     """What alerts depend on beside rules and events. What is wrong with accounts.yml or calendar.yml is told on stderr;
     without a calendar that can be read nothing is after hours."""
-    accounts, wrong = team_accounts(settings.content)
-    calendar, problems = team_calendar(settings.content)
-    refused([*wrong, *problems])
-    among = Circumstances(environment=accounts.environment, live_window=settings.detect.live_window)
-    return replace(among, after_hours=calendar.is_after_hours) if calendar else among
+    among, problems = team_circumstances(settings.content, settings.detect.live_window)
+    refused(problems)
+    return among
 
 
 def refused(problems: tuple[ContentError, ...] | list[ContentError]) -> None:

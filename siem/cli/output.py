@@ -56,6 +56,11 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+def chosen(form: Format | None) -> Format:
+    """The form that is written, as nobody may have said one."""
+    return form or (Format.TABLE if sys.stdout.isatty() else Format.NDJSON)
+
+
 def plain(value: object) -> str:
     """Text for a terminal: control, bidirectional and invisible format characters are written as escapes."""
     text = value if isinstance(value, str) else _shown(value)
@@ -115,7 +120,7 @@ def write(
 
     whole: what `json` prints, of all rows (a list unless told otherwise).
     """
-    form = form or (Format.TABLE if sys.stdout.isatty() else Format.NDJSON)
+    form = chosen(form)
     if form is Format.NDJSON:
         for row in rows:
             sys.stdout.buffer.write(encoded(row) + b"\n")
@@ -142,7 +147,7 @@ def write_texts(
     Raises:
         UsageError: as CSV.
     """
-    form = form or (Format.TABLE if sys.stdout.isatty() else Format.NDJSON)
+    form = chosen(form)
     if form is Format.CSV:
         raise UsageError("this is no list: it has no form csv")
     if form is not Format.TABLE:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from siem.cli import options
-from siem.cli.output import tell, write
+from siem.cli.output import Format, chosen, results, tell, write
 from siem.errors import ConfigError
 from siem.run.retention import DEFAULT, retain
 from siem.store import existing_store
@@ -18,7 +18,9 @@ from siem.store.preparation import preparation
 app = typer.Typer(rich_markup_mode=None, help="The store.", no_args_is_help=True)
 
 COLUMNS = ("dataset", "objects", "records", "events", "rejects", "skipped", "duplicates", "bytes", "first", "last")
-
+PASSES = ("started", "seconds", "objects", "events", "rules", "signals", "alerts", "errors")
+LAST = 20
+"""Passes that are shown."""
 
 PREPARED = ("step", "thing", "name", "why")
 DROPPED = ("dataset", "period", "events", "bytes")
@@ -46,9 +48,14 @@ def init(
 def stats(
     store: options.StoreOption = None, content: options.ContentOption = None, form: options.FormatOption = None
 ) -> None:
-    """Counts per dataset. Always: records = events + duplicates + rejects + skipped."""
+    """Counts per dataset, and the last passes. Always: records = events + duplicates + rejects + skipped."""
     with closing(existing_store(options.settings(store, content))) as kept:
-        write([asdict(row) for row in kept.stats()], COLUMNS, form, lambda rows: {"datasets": rows})
+        rows, passes = [asdict(row) for row in kept.stats()], [asdict(done) for done in kept.passes(LAST)]
+    write(rows, COLUMNS, form, lambda rows: {"datasets": rows, "passes": passes})
+    if passes and chosen(form) is Format.TABLE:
+        short = [done | {"seconds": f"{done['seconds']:.2f}", "errors": len(done["errors"])} for done in passes]
+        results().print()
+        write(short, PASSES, form)
 
 
 @app.command(name="retain")

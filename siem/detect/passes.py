@@ -34,9 +34,12 @@ class Passed:
 
     owed: of these rules, how many objects those that erred have yet to judge; later passes try again.
     left_out: of these correlations, how many events had no value to be grouped by.
+    events: of the objects. oldest: when the first object was committed of those that are being judged.
     """
 
     objects: int = 0
+    events: int = 0
+    oldest: datetime | None = None
     signals: int = 0
     alerts: set[str] = field(default_factory=set)  # ids that are new or grew
     errors: dict[str, str] = field(default_factory=dict)
@@ -58,6 +61,8 @@ def detect(
 ) -> Passed:
     """Judge what each rule has not judged yet. A crash anywhere is harmless: a new pass does it again.
 
+    progress: told before and after each part, which is marked as a whole; an exception that it raises ends the pass.
+
     everything: these are all rules that are in use. A rule that the store does not know begins where the last such pass
     ended (else with all that is stored), and so will those withheld, refused now, whenever they are corrected. Marks of
     those that are switched off move with such passes: switched on again they begin with what comes then.
@@ -69,7 +74,8 @@ def detect(
     state = store.progress()
     for dataset in sources.fields:
         if state.owing:
-            running.pay(dataset)
+            for _ in running.pay(dataset):
+                progress(running.done)
         for _ in running.advance(dataset, everything, state):
             progress(running.done)
         if state.owing or running.done.errors:
@@ -128,7 +134,7 @@ class _Pass:
         self.done = Passed(left_out=self._judgement.left_out)
 
     def advance(self, dataset: str, everything: bool, state: Progress) -> Iterator[None]:
-        """Judge the dataset's objects from the marks on; stops after every part that is marked."""
+        """Judge the dataset's objects from the marks on; stops before every part, and after it is marked."""
         takers = {rule.key: self._takers(rule) for rule in self._of(dataset)}
         marks, last = state.marks.get(dataset, {}), state.last.get(dataset, 0)
         start = marks.get(ALL, 0) if everything else 0
@@ -140,6 +146,8 @@ class _Pass:
             objects = self._store.pending(dataset, min(at.values()), TOGETHER)
             if not objects:
                 return
+            self.done.oldest = objects[0].committed
+            yield
             behind = {
                 taker: {of.object for of in objects if of.turn > at[taker]}
                 for keys in takers.values()
@@ -160,10 +168,13 @@ class _Pass:
             reached = {(key, dataset): turn for key, turn in at.items()}
             self._mark(Judged(signals, marks=stay | past | reached, owed=owed))
             self.done.objects += len(objects)
+            self.done.events += sum([of.events for of in objects])
+            self.done.oldest = None
             yield
 
-    def pay(self, dataset: str) -> None:
-        """Try again what rules owe. Where one errs on many objects they are halved: those without fault get judged."""
+    def pay(self, dataset: str) -> Iterator[None]:
+        """Try again what rules owe. Where one errs on many objects they are halved: those without fault get judged.
+        Stops after every part."""
         owed = self._store.owed(dataset)
         for rule in self._of(dataset):
             mine = owed.get(rule.key, [])
@@ -174,6 +185,7 @@ class _Pass:
                 found = self._judged(dataset, [rule], Span(part))[rule.key]
                 if found is not None:
                     self._mark(Judged(found, paid=[(rule.key, object_) for object_ in part]))
+                    yield
                     continue
                 errors += 1
                 half = len(part) // 2

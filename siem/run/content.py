@@ -1,12 +1,18 @@
-"""Where content is: parsers, detections, dashboards; those that are shipped, then the team's own."""
+"""Where content is, and what is in use: parsers, detections, lists; those that are shipped, then the team's own."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import siem
+from siem.detect.circumstances import Circumstances
+from siem.detect.sources import Sources
 from siem.errors import ConfigError, ContentError
 from siem.parsing import Registry, load_parsers
+from siem.run.team import team_circumstances, tuned_set
+from siem.sigma import RuleSet, load_lists, load_pipelines, load_rules
 
 PACKAGE = Path(siem.__file__).parent
 
@@ -31,3 +37,35 @@ def content_folders(team: Path | None = None) -> list[Path]:
 def load_registry(team: Path | None = None) -> tuple[Registry, list[ContentError]]:
     """All parsers, and an error for each that cannot be used."""
     return load_parsers(folder / "parsers" for folder in content_folders(team))
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that judging needs. problems: what cannot be used, and why; it disturbs nothing else."""
+
+    rules: RuleSet
+    sources: Sources
+    among: Circumstances
+    problems: tuple[ContentError, ...] = ()
+
+
+def load_content(team: Path | None, live_window: timedelta, now: datetime) -> Content:
+    """All rules that are in use at this time, the datasets that they can look at, and what the team has set.
+
+    Raises:
+        ConfigError: the team's folder does not exist.
+        ContentError: its settings.yml cannot be read at all. Without it all that the team has silenced would alert.
+    """
+    registry, no_parsers = load_registry(team)
+    values, no_lists = load_lists(rooms("lists", team))
+    pipelines, no_pipelines = load_pipelines(rooms("pipelines", team))
+    found = load_rules(rooms("detections", team), values, pipelines, replacing=True, now=now)
+    rules = tuned_set(found, team)
+    among, no_circumstances = team_circumstances(team, live_window)
+    problems = (*no_parsers, *no_lists, *no_pipelines, *rules.refused, *no_circumstances)
+    return Content(rules, Sources.of(registry), among, problems)
+
+
+def rooms(name: str, team: Path | None) -> list[Path]:
+    """The folders of this name, of what is shipped and of the team."""
+    return [room for folder in content_folders(team) if (room := folder / name).is_dir()]

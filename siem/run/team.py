@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from siem.calendar import Calendar, load_calendar
+from siem.detect.circumstances import Circumstances
 from siem.enrich.accounts import Accounts, load_accounts
 from siem.errors import ContentError
-from siem.sigma import Tuning, load_tuning
+from siem.sigma import RuleSet, Tuning, load_tuning, tuned
 
 SUFFIXES = (".yml", ".yaml")
 
@@ -29,6 +32,29 @@ def team_calendar(content: Path | None) -> tuple[Calendar | None, list[ContentEr
     """See `siem.calendar.load_calendar`; without a file there is no calendar, and nothing is after hours."""
     file = _file(content, "calendar")
     return load_calendar(file) if file else (None, [])
+
+
+def tuned_set(found: RuleSet, content: Path | None, whole: bool = True) -> RuleSet:
+    """The rules as the team's settings.yml wants them. Settings that cannot be are refused, as rules are.
+
+    whole: these are all rules in use, not some that were asked for.
+
+    Raises:
+        ContentError: the file cannot be read at all. Without it all that the team has silenced would alert.
+    """
+    tuning, errors = team_tuning(content)
+    if tuning is None:
+        raise errors[0]
+    return replace(made := tuned(found, tuning, whole), refused=(*made.refused, *errors))
+
+
+def team_circumstances(content: Path | None, live_window: timedelta) -> tuple[Circumstances, list[ContentError]]:
+    """What alerts depend on beside rules and events, and what is wrong with accounts.yml and calendar.yml; without a
+    calendar that can be read nothing is after hours."""
+    accounts, wrong = team_accounts(content)
+    calendar, problems = team_calendar(content)
+    among = Circumstances(environment=accounts.environment, live_window=live_window)
+    return replace(among, after_hours=calendar.is_after_hours) if calendar else among, [*wrong, *problems]
 
 
 def _file(content: Path | None, name: str) -> Path | None:

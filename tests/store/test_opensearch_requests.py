@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
+import structlog
 from stores import connected, prepared, removed, shipped_fields
+from structlog.testing import LogCapture
 
 from siem.detect.passes import detect
 from siem.detect.sources import Sources
 from siem.parsing.batch import Parsed
 from siem.run.content import load_registry, shipped_content
+from siem.run.detection import Detection
+from siem.run.metrics import Metrics
+from siem.run.watching import Watched
 from siem.sigma import load_rules
 from siem.store.opensearch import OpenSearchStore
 from siem.store.opensearch.names import Names
@@ -51,3 +58,32 @@ def test_a_pass_with_nothing_new_is_three_requests(asked: tuple[OpenSearchStore,
     requests.clear()
     assert detect(store, rules, Sources.of(registry), everything=True).objects == 0
     assert len(requests) <= 3, requests
+
+
+def test_a_tick_with_nothing_new_is_three_requests_without_a_record(
+    asked: tuple[OpenSearchStore, list[str]],
+) -> None:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    store, requests = asked
+    one = delivery("a")
+    put(store, (one, Parsed(TRAIL, trail(one, "e1", "e2"))))
+    log = structlog.wrap_logger(None, processors=[LogCapture()])
+    content = Watched(None, timedelta(days=1), lambda what, why: None)
+    detection = Detection(content, Metrics(now, monotonic), "me", now, monotonic, log)
+    detection.tick(store)
+    (done,) = store.passes(20)
+    assert (done.objects, done.events) == (1, 2)
+    requests.clear()
+    detection.tick(store)
+    assert len(requests) <= 3, requests
+    assert store.passes(20) == [done]
+
+
+def test_a_lease_is_renewed_with_two_requests(asked: tuple[OpenSearchStore, list[str]]) -> None:
+    store, requests = asked
+    lease = store.take("work", "me", None)
+    requests.clear()
+    assert store.take("work", "me", lease) is not None
+    assert len(requests) <= 2, requests
