@@ -35,8 +35,8 @@ from siem.store.opensearch.commit.retention import retain
 from siem.store.opensearch.commit.writing import OpenSearchWriting, Place
 from siem.store.opensearch.judgements import Judgements
 from siem.store.opensearch.names import Names
-from siem.store.opensearch.search import holding
 from siem.store.opensearch.scheduling import Schedules
+from siem.store.opensearch.search import holding
 from siem.store.opensearch.search.counting import counted
 from siem.store.opensearch.search.searching import Asked, hits
 from siem.store.scheduling import Lease, Pass
