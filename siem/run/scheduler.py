@@ -90,11 +90,11 @@ class Scheduler:
         clocks: Clocks | None = None,
         lease: float = LEASE,
     ) -> None:
-        self._time, self._opened, self._log = clocks or Clocks(), opened, log
+        self._clocks, self._opened, self._log = clocks or Clocks(), opened, log
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self.metrics = Metrics(self._time.now, self._time.clock)
-        self._tenure = Tenure(OURS, self.holder, self._time.clock, lease)
-        self._troubles = Troubles(log, self._time.clock)
+        self.metrics = Metrics(self._clocks.now, self._clocks.clock)
+        self._tenure = Tenure(OURS, self.holder, self._clocks.clock, lease)
+        self._troubles = Troubles(log, self._clocks.clock)
         self._jobs = self._made(settings)
         self._stores: dict[str, Store] = {}
         self._standing: Standing | None = None
@@ -124,17 +124,17 @@ class Scheduler:
         content = Watched(
             settings.content, settings.detect.live_window, lambda what, why: self._log.warning(what, why=why)
         )
-        detection = Detection(content, self.metrics, self.holder, self._time.now, self._time.clock, self._log)
+        detection = Detection(content, self.metrics, self.holder, self._clocks.now, self._clocks.clock, self._log)
         return (
             Job("detect", settings.scheduler.detect, 0, lambda store: detection.tick(store, self._goes_on)),
-            Job("compact", HOUR, 60, lambda store: compact(store, self._time.now(), self._log)),
+            Job("compact", HOUR, 60, lambda store: compact(store, self._clocks.now(), self._log)),
             Job("retain", DAY, HOUR, lambda store: self._retain(store, settings)),
         )
 
     def _retain(self, store: Store, settings: Settings) -> None:
         """Not soon after the clock jumped: one that is a year ahead for a moment must not cost a year of events."""
-        if self._time.clock() - self._time.steadiness.since() >= STEADY:
-            drop_old(store, settings.retention, settings.content, self._time.now(), self._log)
+        if self._clocks.clock() - self._clocks.steadiness.since() >= STEADY:
+            drop_old(store, settings.retention, settings.content, self._clocks.now(), self._log)
 
     def _look_for_the_store(self) -> None:
         try:
@@ -155,21 +155,23 @@ class Scheduler:
 
     def _watch(self, timer: Any) -> None:
         """Tend the lease while jobs run, and begin anew where this process takes over, or the clock jumps."""
-        begun, due = self._time.steadiness.since(), self._time.clock()
+        steady, due = self._clocks.steadiness.since(), self._clocks.clock()
         while not self._ending:
-            if self._time.clock() >= due:
-                due = self._time.clock() + self._tenure.beat
+            if self._clocks.clock() >= due:
+                due = self._clocks.clock() + self._tenure.beat
                 if self._tend():
                     self._begin(timer)
-            if begun != (begun := self._time.steadiness.since()):
+            if steady != self._clocks.steadiness.since():
+                steady = self._clocks.steadiness.since()
                 self._log.warning("clock jumped")
                 self._begin(timer)
             self.metrics.held(self._tenure.holds)
             time.sleep(min(LOOK, self._tenure.beat))
 
     def _begin(self, timer: Any) -> None:
+        """All jobs as from a start, whatever the clock said before."""
         for job in self._jobs:
-            timer.modify_job(job.name, next_run_time=self._time.now() + timedelta(seconds=job.after))
+            timer.modify_job(job.name, next_run_time=self._clocks.now() + timedelta(seconds=job.after))
 
     def _tend(self) -> bool:
         """Whether this process has the lease now, and had not before."""
@@ -188,6 +190,7 @@ class Scheduler:
         return not self._ending and self._tenure.holds
 
     def _run(self, job: Job) -> None:
+        """A run, in the job's thread; nothing where another process has the lease."""
         if not self._goes_on():
             return
         try:

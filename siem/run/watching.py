@@ -34,9 +34,8 @@ class Watched:
         self._known: frozenset[tuple[str, str]] = frozenset()
 
     def content(self, now: datetime) -> Content:
-        """As the files are, and filters that have not expired. Files that somebody is writing are read the next time,
-        and so are those that change while they are read. Where all of it cannot be read any more, what was in use stays
-        so.
+        """As the files are, and filters that have not expired. Files that somebody is writing, and those that change
+        while they are read, are read the next time. Where it cannot be read at all, what was in use stays so.
 
         Raises:
             ConfigError, ContentError: it never could; see `load_content`.

@@ -60,7 +60,7 @@ def test_a_pass_with_nothing_new_is_three_requests(asked: tuple[OpenSearchStore,
     assert len(requests) <= 3, requests
 
 
-def test_a_tick_with_nothing_new_is_three_requests_without_a_record(
+def test_a_tick_with_nothing_new_is_three_requests_and_a_renewed_lease_two(
     asked: tuple[OpenSearchStore, list[str]],
 ) -> None:
     def now() -> datetime:
@@ -79,10 +79,6 @@ def test_a_tick_with_nothing_new_is_three_requests_without_a_record(
     detection.tick(store)
     assert len(requests) <= 3, requests
     assert store.passes(20) == [done]
-
-
-def test_a_lease_is_renewed_with_two_requests(asked: tuple[OpenSearchStore, list[str]]) -> None:
-    store, requests = asked
     lease = store.take("work", "me", None)
     requests.clear()
     assert store.take("work", "me", lease) is not None
