@@ -39,10 +39,6 @@ def span(length: timedelta) -> str:
     return f"{seconds // SECONDS[unit]}{unit}"
 
 
-ADDRESS = re.compile(r"(?:(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):)?[0-9]{1,5}", re.ASCII)
-"""`HOST:PORT`, `[::1]:PORT` or `PORT`."""
-
-
 class Limits(BaseModel, frozen=True):
     """What one object may cost. An object or record beyond them is kept as damaged or rejected, never in silence."""
 
@@ -159,22 +155,7 @@ class Scheduler(BaseModel, frozen=True):
     """What `siem scheduler` does, and how often."""
 
     detect: float = Field(default=60, gt=0, le=86_400, description="seconds between two detection passes")
-    metrics: str | None = Field(default=None, description="`HOST:PORT` (`PORT`: of this machine) that serves metrics")
-
-    @field_validator("metrics")
-    @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is not None and not (ADDRESS.fullmatch(value) and int(value.rpartition(":")[2]) < 65_536):
-            raise ValueError("write HOST:PORT, or PORT alone")
-        return value
-
-    @property
-    def address(self) -> tuple[str, int] | None:
-        """Host and port of the metrics; a port alone is one of this machine, for nobody else."""
-        if self.metrics is None:
-            return None
-        host, _, port = self.metrics.rpartition(":")
-        return host.strip("[]") or "127.0.0.1", int(port)
+    listen: str | None = Field(default=None, description="HOST:PORT where /healthz, /readyz and /metrics are answered")
 
 
 class Settings(BaseSettings):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable
-from contextlib import ExitStack
 
 from siem.cli import options
 from siem.run.content import content_folders
+from siem.run.logs import logger
 from siem.run.scheduler import Scheduler, opening
-from siem.run.worker.logs import logger
+from siem.run.serving import serving
 
 
 def scheduler(store: options.StoreOption = None, content: options.ContentOption = None) -> None:
@@ -20,10 +20,10 @@ def scheduler(store: options.StoreOption = None, content: options.ContentOption 
     content_folders(settings.content)
     for library in ("apscheduler", "siem.store"):
         logging.getLogger(library).setLevel(logging.CRITICAL)  # what they say, the scheduler says once
-    one = Scheduler(settings, opening(settings), logger())
-    with ExitStack() as services:
-        if settings.scheduler.address is not None:
-            services.callback(one.metrics.serve(*settings.scheduler.address))
+    one = Scheduler(settings, opening(settings), log := logger())
+    with serving("scheduler.listen", settings.scheduler.listen, one, one.metrics.registry) as port:
+        if port is not None:
+            log.info("listens", port=port)
         _on_signal(one.end)
         one.run()
 

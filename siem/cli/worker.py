@@ -30,14 +30,15 @@ def worker(
         signal.signal(number, lambda *_: stopping.set())
     settings = checked(load_settings(store=store, content=content, queues=queue or None))
     options.registry(settings.content)  # what is wrong with a parser is told once, before all begin
-    from siem.run.worker.logs import logger
+    from siem.run.logs import logger
+    from siem.run.serving import serving
+    from siem.run.worker.numbers import registry
     from siem.run.worker.processes import Processes
-    from siem.run.worker.serving import serving
 
     log = logger()
     look_at_queues(settings, log)
     all_ = Processes(settings, processes or len(os.sched_getaffinity(0)), log, stopping)
-    with serving(settings.worker.listen, all_) as port:
+    with serving("worker.listen", settings.worker.listen, all_, registry(all_)) as port:
         if port is not None:
             log.info("listens", port=port)
         return all_.run()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from siem.detect.passes import Passed
-from siem.errors import ConfigError
 
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 """Bounds of the histogram: from a pass over an object to one over a backlog."""
@@ -70,24 +69,6 @@ class Metrics:
 
     def held(self, held: bool) -> None:
         self._held.set(held)
-
-    def serve(self, host: str, port: int) -> Callable[[], None]:
-        """Answer `GET /metrics` there, in a thread; returns what ends it.
-
-        Raises:
-            ConfigError: the address cannot be had.
-        """
-        try:
-            server, thread = start_http_server(port, host, self.registry)
-        except OSError as error:
-            raise ConfigError(f"scheduler.metrics: {host}:{port}: {error.strerror or error}; name another") from error
-
-        def end() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-        return end
 
     def _waited(self) -> float:
         oldest = self._oldest

@@ -98,11 +98,21 @@ class Scheduler:
         self._jobs = self._made(settings)
         self._stores: dict[str, Store] = {}
         self._standing: Standing | None = None
+        self._turned = self._clocks.clock()
         self._ending = False
 
     def end(self) -> None:
         """Let `run` come to its end, behind the part in hand. May be called by a signal's handler."""
         self._ending = True
+
+    def silence(self) -> float:
+        """Seconds since the loop came round that tends the lease."""
+        return self._clocks.clock() - self._turned
+
+    def waits(self) -> dict[str, str]:
+        """Why jobs cannot be done now; who waits for the lease has none to do."""
+        standing = self._troubles.standing()
+        return {job: why for job, why in standing.items() if job == OURS or self._tenure.holds}
 
     def run(self) -> None:
         """Do the jobs until `end` is called, and give the lease back.
@@ -157,6 +167,7 @@ class Scheduler:
         """Tend the lease while jobs run, and begin anew where this process takes over, or the clock jumps."""
         steady, due = self._clocks.steadiness.since(), self._clocks.clock()
         while not self._ending:
+            self._turned = self._clocks.clock()
             if self._clocks.clock() >= due:
                 due = self._clocks.clock() + self._tenure.beat
                 if self._tend():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from siem.errors import SiemError, Unavailable
@@ -13,20 +14,34 @@ AWAY = "away"
 """Of all errors that say that the store is away: one outage, whichever request met it, and in whatever words."""
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """kind: troubles of one kind are told once. since: monotonic seconds."""
+
+    kind: str
+    why: str
+    since: float
+
+
 class Troubles:
     """Of one process, job by job. clock: monotonic seconds."""
 
     def __init__(self, log: Any, clock: Callable[[], float]) -> None:
         self._log, self._clock = log, clock
         self._lock = threading.Lock()
-        self._standing: dict[str, tuple[str, float]] = {}
+        self._standing: dict[str, Trouble] = {}
+
+    def standing(self) -> dict[str, str]:
+        """Why jobs cannot be done now."""
+        with self._lock:
+            return {job: trouble.why for job, trouble in self._standing.items()}
 
     def met(self, job: str, error: Exception) -> None:
         """A run of the job failed; it will be tried again."""
         kind = AWAY if isinstance(error, Unavailable) else repr(error)
         with self._lock:
-            same = [since for known, since in self._standing.values() if known == kind]
-            self._standing[job] = kind, min(same, default=self._clock())
+            same = [trouble.since for trouble in self._standing.values() if trouble.kind == kind]
+            self._standing[job] = Trouble(kind, str(error), min(same, default=self._clock()))
         if not same:
             trace = {} if isinstance(error, SiemError) else {"trace": "".join(traceback.format_exception(error))}
             self._log.warning("failed, is tried again", job=job, why=str(error), **trace)
@@ -34,7 +49,7 @@ class Troubles:
     def over(self, job: str) -> None:
         """A run of the job went well."""
         with self._lock:
-            kind, since = self._standing.pop(job, ("", 0.0))
-            left = [known for known, _ in self._standing.values() if known == kind]
-        if kind and not left:
-            self._log.info("goes on", job=job, seconds=round(self._clock() - since, 1))
+            ended = self._standing.pop(job, None)
+            left = [trouble for trouble in self._standing.values() if ended and trouble.kind == ended.kind]
+        if ended and not left:
+            self._log.info("goes on", job=job, seconds=round(self._clock() - ended.since, 1))

@@ -18,9 +18,6 @@ from urllib.request import urlopen
 import pytest
 from siem_command import lines, siem
 
-from siem.config import load_settings
-from siem.errors import ConfigError
-
 slow = pytest.mark.slow
 
 LINE = "2 123456789012 eni-{name} 192.0.2.1 192.0.2.2 443 4444 6 1 40 1793530800 1793530801 ACCEPT OK\n"
@@ -91,7 +88,7 @@ def free_port() -> int:
 def test_a_rule_saved_while_it_runs_alerts_and_sigterm_ends_it(logs: Logs) -> None:
     logs.ingest("one")
     port = free_port()
-    settings = {"SIEM_SCHEDULER__DETECT": "0.3", "SIEM_SCHEDULER__METRICS": str(port)}
+    settings = {"SIEM_SCHEDULER__DETECT": "0.3", "SIEM_SCHEDULER__LISTEN": str(port)}
     with logs.scheduler("--content", logs.folder / "content", **settings) as process:
         wait(lambda: '"what":"pass"' in logs.told())
         logs.rule.write_text(RULE)
@@ -100,17 +97,20 @@ def test_a_rule_saved_while_it_runs_alerts_and_sigterm_ends_it(logs: Logs) -> No
         wait(lambda: logs.told().count('"what":"pass"') == 2)
         with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             metrics = answer.read().decode().splitlines()
+        for path in ("healthz", "readyz"):
+            with urlopen(f"http://127.0.0.1:{port}/{path}") as answer:
+                assert answer.status == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     assert "siem_detection_objects_total 2.0" in metrics
     assert "siem_scheduler_lease_held 1.0" in metrics
     assert logs.alerts() == ["6a3c0bcb"]
     told = [json.loads(line) for line in logs.told().splitlines()]
-    assert [line["what"] for line in told] == ["lease", "pass", "pass"]
-    assert told[0].keys() >= {"what", "level", "timestamp", "process", "standing", "holder"}
+    assert [line["what"] for line in told] == ["listens", "lease", "pass", "pass"]
+    assert told[1].keys() >= {"what", "level", "timestamp", "process", "standing", "holder"}
     stats = json.loads(siem("store", "stats", *logs.place, "--format", "json").stdout)
     assert [(done["objects"], done["events"], done["alerts"]) for done in stats["passes"]] == [(1, 1, 1), (1, 1, 0)]
-    assert stats["passes"][0]["holder"] == told[0]["holder"]
+    assert stats["passes"][0]["holder"] == told[1]["holder"]
     assert [row["dataset"] for row in stats["datasets"]] == ["aws.vpcflow"]
     table = siem("store", "stats", *logs.place, "--format", "table").stdout.decode()
     assert "started" in table
@@ -135,29 +135,6 @@ def test_a_store_or_a_setting_that_cannot_be_ends_it_at_once(logs: Logs) -> None
     nowhere = logs.folder / "nowhere"
     told = siem("scheduler", *logs.place, "--content", nowhere, code=3).stderr.decode()
     assert told == f"siem: content folder {nowhere} does not exist\n"
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        (logs.folder / "siem.toml").write_text(f"[scheduler]\nmetrics = '127.0.0.1:{port}'\n")
-        told = siem("scheduler", *logs.place, cwd=logs.folder, code=3).stderr.decode()
-        assert told == f"siem: scheduler.metrics: 127.0.0.1:{port}: Address already in use; name another\n"
-
-
-@pytest.mark.parametrize(
-    ("said", "address"),
-    [
-        ("9464", ("127.0.0.1", 9464)),
-        (":9464", None),
-        ("0.0.0.0:9464", ("0.0.0.0", 9464)),  # noqa: S104
-        ("[::1]:9464", ("::1", 9464)),
-        ("metrics.example:1", ("metrics.example", 1)),
-        ("localhost", None),
-        ("host:99999", None),
-        ("http://host:1", None),
-    ],
-)
-def test_metrics_are_served_to_this_machine_unless_a_host_is_named(said: str, address: tuple[str, int] | None) -> None:
-    if address is None:
-        with pytest.raises(ConfigError, match="write HOST:PORT"):
-            load_settings(scheduler={"metrics": said})
-    else:
-        assert load_settings(scheduler={"metrics": said}).scheduler.address == address
+    (logs.folder / "siem.toml").write_text("[scheduler]\nlisten = 'here'\n")
+    told = siem("scheduler", *logs.place, cwd=logs.folder, code=3).stderr.decode()
+    assert told == "siem: scheduler.listen: here is no HOST:PORT, as 127.0.0.1:9108\n"

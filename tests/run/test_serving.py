@@ -1,15 +1,17 @@
-"""What a worker tells those who look after it."""
+"""What a service tells those who look after it."""
 
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 
 from siem.errors import ConfigError, Unavailable
-from siem.run.worker.serving import STUCK, address, serving
+from siem.run.serving import STUCK, address, serving
+from siem.run.worker.numbers import registry
 from siem.run.worker.signs import Signs, Snapshot
 
 
@@ -39,6 +41,10 @@ class Watched:
         return self.waiting
 
 
+def served(listen: str | None, watched: Watched) -> AbstractContextManager[int | None]:
+    return serving("worker.listen", listen, watched, registry(watched))
+
+
 def asked(port: int | None, path: str) -> tuple[int, str]:
     try:
         with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
@@ -49,7 +55,7 @@ def asked(port: int | None, path: str) -> tuple[int, str]:
 
 
 def test_numbers_are_those_of_all_processes_also_of_those_that_died() -> None:
-    with serving("127.0.0.1:0", Watched()) as port:
+    with served("127.0.0.1:0", Watched()) as port:
         status, text = asked(port, "/metrics")
     assert status == 200
     for line in (
@@ -64,14 +70,14 @@ def test_numbers_are_those_of_all_processes_also_of_those_that_died() -> None:
 
 
 def test_a_worker_is_healthy_while_its_processes_give_signs_of_life() -> None:
-    with serving("0", watched := Watched()) as port:
+    with served("0", watched := Watched()) as port:
         assert asked(port, "/healthz")[0] == 200
         watched.silent = STUCK + 1
         assert asked(port, "/healthz")[0] == 503
 
 
 def test_a_worker_is_ready_while_it_waits_for_nothing() -> None:
-    with serving("0", watched := Watched()) as port:
+    with served("0", watched := Watched()) as port:
         assert asked(port, "/readyz")[0] == 200
         watched.waiting = {"the store": "away"}
         status, text = asked(port, "/readyz")
@@ -79,20 +85,23 @@ def test_a_worker_is_ready_while_it_waits_for_nothing() -> None:
 
 
 def test_nothing_else_is_answered_and_nothing_at_all_unless_asked_for() -> None:
-    with serving("0", Watched()) as port:
+    with served("0", Watched()) as port:
         assert asked(port, "/")[0] == 404
-    with serving(None, Watched()) as port:
+    with served(None, Watched()) as port:
         assert port is None
 
 
+OURS = "worker.listen"
+
+
 def test_a_port_alone_is_this_machines() -> None:
-    assert address("9108") == address(":9108") == address("127.0.0.1:9108") == ("127.0.0.1", 9108)
-    assert address("0.0.0.0:80") == ("0.0.0.0", 80)  # noqa: S104
+    assert address(OURS, "9108") == address(OURS, ":9108") == address(OURS, "127.0.0.1:9108") == ("127.0.0.1", 9108)
+    assert address(OURS, "0.0.0.0:80") == ("0.0.0.0", 80)  # noqa: S104
     for text in ("", "host", "host:", "host:x", "host:70000"):
-        with pytest.raises(ConfigError, match="HOST:PORT"):
-            address(text)
+        with pytest.raises(ConfigError, match="no HOST:PORT"):
+            address(OURS, text)
 
 
 def test_an_address_that_is_taken_is_told() -> None:
-    with serving("0", Watched()) as port, pytest.raises(Unavailable), serving(f"127.0.0.1:{port}", Watched()):
+    with served("0", Watched()) as port, pytest.raises(Unavailable), served(f"127.0.0.1:{port}", Watched()):
         pass

@@ -24,6 +24,7 @@ def test_an_outage_is_one_line_and_its_end_another() -> None:
     now = 5.0
     troubles.met("detect", Unavailable("store: an answer broke off"))
     troubles.met("lease", Unavailable("store: no answer"))
+    assert troubles.standing() == {"lease": "store: no answer", "detect": "store: an answer broke off"}
     now = 9.0
     troubles.over("lease")
     troubles.over("detect")

@@ -18,7 +18,7 @@ from siem.aws import Queue
 from siem.config import load_settings
 from siem.errors import Refused, Unavailable
 from siem.run.content import load_registry
-from siem.run.worker.logs import logger
+from siem.run.logs import logger
 from siem.run.worker.loop import Loop
 from siem.run.worker.signs import Signs
 from siem.store import store_folder

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import structlog
@@ -54,20 +55,20 @@ def test_an_outage_is_told_once_and_nothing_is_lost(opensearch: str, names: Name
     away = threading.Event()
     store = OpenSearchStore(connected(opensearch), names, shipped_fields())
     told = LogCapture()
-    with cutting(opensearch, lambda _: 0 if away.is_set() else None) as proxy:
-        scheduler = begun(proxy, names, told)
-        thread = threading.Thread(target=scheduler.run)
-        thread.start()
+    with (
+        cutting(opensearch, lambda _: 0 if away.is_set() else None) as proxy,
+        running(proxy, names, told) as scheduler,
+    ):
         judge(store, "a", told)
         away.set()
         wait(lambda: "failed, is tried again" in events(told), told)
         cuts = proxy.cuts
         wait(lambda: proxy.cuts > cuts + 3, told)
+        wait(lambda: "scheduler" in scheduler.waits(), told)
         away.clear()
         judge(store, "b", told)
         wait(lambda: "goes on" in events(told), told)
-        scheduler.end()
-        thread.join(60)
+        assert scheduler.waits() == {}
     assert sorted(events(told)) == ["failed, is tried again", "goes on", "lease", "pass", "pass"]
     assert [done.objects for done in store.passes(9)] == [1, 1]
     left = store.lease("scheduler")
@@ -76,10 +77,18 @@ def test_an_outage_is_told_once_and_nothing_is_lost(opensearch: str, names: Name
     store.close()
 
 
-def begun(proxy: Cutting, names: Names, told: LogCapture) -> Scheduler:
+@contextmanager
+def running(proxy: Cutting, names: Names, told: LogCapture) -> Iterator[Scheduler]:
     settings = load_settings(
         store=proxy.url,
         opensearch={"patience": 0, "timeout": 5, "prefix": names.prefix},
         scheduler={"detect": 0.5},
     )
-    return Scheduler(settings, opening(settings), structlog.wrap_logger(None, processors=[told]))
+    scheduler = Scheduler(settings, opening(settings), structlog.wrap_logger(None, processors=[told]))
+    thread = threading.Thread(target=scheduler.run)
+    thread.start()
+    try:
+        yield scheduler
+    finally:
+        scheduler.end()
+        thread.join(60)

@@ -29,7 +29,7 @@ from siem.config import Settings
 from siem.errors import ConfigError, SiemError, Unavailable
 from siem.parsing import Registry
 from siem.run.content import load_registry
-from siem.run.worker.logs import logger, pass_on
+from siem.run.logs import logger, pass_on
 from siem.run.worker.loop import Loop
 from siem.run.worker.signs import Signs, Snapshot
 from siem.store import open_store

@@ -1,4 +1,4 @@
-"""What a worker says: a line of JSON for everything that happened, on stderr."""
+"""What services say: a line of JSON for everything that happened, on stderr."""
 
 from __future__ import annotations
 

@@ -1,27 +1,16 @@
-"""`/healthz`, `/readyz` and `/metrics`, for those who look after a worker."""
+"""What the processes of a worker did, together, as Prometheus reads it."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Protocol
+from typing import Protocol
 
-import orjson
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from siem.errors import ConfigError, Unavailable
 from siem.run.worker.signs import Name, Snapshot
-
-STUCK = 600.0
-"""Seconds without a sign of life after which a process is not healthy: the commit of a very large object takes some."""
-
-LOOPBACK = "127.0.0.1"
 
 COUNTS = {
     "messages_received": ("messages received", None),
@@ -88,70 +77,8 @@ class Collected(Collector):
         yield CounterMetricFamily("siem_worker_restarts", "processes that died", self._watched.restarts)
 
 
-class Answering(BaseHTTPRequestHandler):
-    """A request."""
-
-    watched: Watched
-    registry: CollectorRegistry
-
-    def do_GET(self) -> None:
-        match self.path.partition("?")[0]:
-            case "/healthz":
-                silence = self.watched.silence()
-                self._answer(200 if silence < STUCK else 503, orjson.dumps({"silent_seconds": round(silence, 1)}))
-            case "/readyz":
-                waits = self.watched.waits()
-                self._answer(503 if waits else 200, orjson.dumps({"waits": waits}))
-            case "/metrics":
-                self._answer(200, generate_latest(self.registry), CONTENT_TYPE_LATEST)
-            case _:
-                self._answer(404, b"{}")
-
-    def _answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
-        self.send_response_only(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing is said of those who ask."""
-
-
-def address(text: str) -> tuple[str, int]:
-    """Of `HOST:PORT`; a port alone is this machine's.
-
-    Raises:
-        ConfigError: it is none.
-    """
-    host, _, port = text.rpartition(":")
-    if not port.isascii() or not port.isdigit() or not 0 <= int(port) < 1 << 16:
-        raise ConfigError(f"worker.listen: {text} is no HOST:PORT, as 127.0.0.1:9108")
-    return host.strip("[]") or LOOPBACK, int(port)
-
-
-@contextmanager
-def serving(listen: str | None, watched: Watched) -> Iterator[int | None]:
-    """Answers as long as the block lasts; at this port. None: nobody is to be answered.
-
-    Raises:
-        ConfigError: the setting is no address.
-        Unavailable: nobody can listen there.
-    """
-    if listen is None:
-        yield None
-        return
-    registry = CollectorRegistry()
-    registry.register(Collected(watched))
-    answering = type("Of", (Answering,), {"watched": watched, "registry": registry})
-    try:
-        server = ThreadingHTTPServer(address(listen), answering)
-    except OSError as error:
-        raise Unavailable(f"worker.listen: {listen}: {error.strerror}") from error
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
+def registry(watched: Watched) -> CollectorRegistry:
+    """Of a worker."""
+    made = CollectorRegistry()
+    made.register(Collected(watched))
+    return made
