@@ -33,7 +33,7 @@ def list_(
 ) -> None:
     """Every dead letter, the objects that it names, and why it came to nothing, from the message and the ledger."""
     settings = options.settings(store, content)
-    from siem.run.letters import dead_letters_of, listed  # boto3 takes 0.25 s to import
+    from siem.run.dead_letters import dead_letters_of, listed  # boto3 takes 0.25 s to import
 
     dead = dead_letters_of(of(queue, settings))
     with ledger(settings) as kept:
@@ -51,7 +51,7 @@ def redrive(
     """Send dead letters back to their queue, when what was wrong is mended. A row for each."""
     settings = options.settings(None, content)
     from siem.aws import Queue
-    from siem.run.letters import dead_letters_of, redriven
+    from siem.run.dead_letters import dead_letters_of, redriven
 
     url = of(queue, settings)
     moved = redriven(dead_letters_of(url), Queue(url), ids or (), dry_run)

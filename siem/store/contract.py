@@ -314,8 +314,8 @@ class Writing(Protocol):
     def commit(self) -> list[LedgerRow]:
         """Make every finished object visible, durably, all of them or none. Safe to repeat in a new `Writing`.
 
-        An object that is in the ledger already is left out: its row is returned as it stands there. Only a row
-        without content (denied, gone, failed, refused, unrecognised) gives way to COMMITTED and DAMAGED.
+        An object that is in the ledger already is left out: its row is returned as it stands there. Only what
+        could not be had (denied, gone, failed, refused) gives way to what was read, and UNRECOGNISED to content.
 
         Raises:
             Unavailable: nothing was committed; try again later.

@@ -9,7 +9,7 @@ from siem.parsing.batch import Parsed
 from siem.store.contract import Delivery, LedgerRow, State
 
 LASTING = frozenset((State.COMMITTED, State.DAMAGED, State.EXPIRED))
-"""States that stand. Any other (denied, failed, …) gives way to a later commit that has the object's content."""
+"""States that stand. Any other (denied, failed, …) gives way to a later commit that knows more of the object."""
 
 WITH_EVENTS = frozenset((State.COMMITTED, State.DAMAGED))
 
@@ -66,5 +66,10 @@ class Entry:
 
 
 def stands(row: LedgerRow | None, entry: Entry) -> bool:
-    """The row in the ledger stays as it is, and this entry is left out."""
-    return row is not None and (row.state in LASTING or entry.state not in WITH_EVENTS)
+    """The row in the ledger stays as it is, and this entry is left out: it knows no more of the object."""
+    return row is not None and knowledge(row.state) >= knowledge(entry.state or State.FAILED)
+
+
+def knowledge(state: State) -> int:
+    """How much is known of an object: nothing but its name; its bytes; what is in them."""
+    return 2 if state in LASTING else int(state is State.UNRECOGNISED)

@@ -146,6 +146,16 @@ class StoreContract(
         assert (row.state, row.events) == (State.COMMITTED, 1)
         assert ids(store) == ["e1"]
 
+    @pytest.mark.parametrize("state", [State.DENIED, State.GONE, State.FAILED, State.REFUSED])
+    def test_what_could_not_be_had_gives_way_to_what_was_read_and_is_no_log(self, store: Store, state: State) -> None:
+        one = delivery("a")
+        put(store, (one, []), state=state)
+        assert [row.state for row in put(store, (one, []), state=State.UNRECOGNISED)] == [State.UNRECOGNISED]
+        assert [row.state for row in put(store, (one, []), state=state)] == [State.UNRECOGNISED]
+        (row,) = put(store, (one, Parsed(TRAIL, trail(one, "e1"))))
+        assert (row.state, row.events) == (State.COMMITTED, 1)
+        assert ids(store) == ["e1"]
+
     def test_an_object_that_failed_after_some_blocks_leaves_no_events(self, store: Store) -> None:
         one, two = delivery("a"), delivery("b")
         with store.writing(NOW) as writing:

@@ -15,7 +15,7 @@ from worker_world import World, key_of, trail
 from siem.aws import Queue
 from siem.config import Settings
 from siem.errors import ConfigError
-from siem.run.letters import dead_letters_of, listed, redriven
+from siem.run.dead_letters import dead_letters_of, listed, redriven
 from siem.schema import SourceObject
 from siem.store import open_folder
 from siem.store.contract import Delivery, State

@@ -156,6 +156,25 @@ def test_an_object_that_the_store_refuses_costs_itself(world: World) -> None:
     assert world.aws.depth(world.dead) == 1
 
 
+def test_an_object_that_kills_whoever_reads_it_costs_itself_and_is_told(aws: AWS, tmp_path: Path) -> None:
+    world = World(aws, tmp_path, "killer", tries=5)
+    for name in (*range(10), "poison", *range(10, 20)):
+        world.put(name)
+    deaths = 0
+    process = world.planned(kills="poison")
+    until = time.monotonic() + 120
+    while world.aws.depth(world.queue) and time.monotonic() < until:
+        if process.poll() is not None:
+            deaths, process = deaths + 1, world.planned(kills="poison")
+        time.sleep(0.1)
+    assert stopped(process) == 0
+    assert deaths == 3  # twice with others, once alone
+    world.ids -= {"poison-0", "poison-1", "poison-2"}
+    world.check()
+    assert world.states() == {State.COMMITTED: 20, State.FAILED: 1}
+    assert world.aws.depth(world.dead) == 1
+
+
 def test_a_record_that_cannot_be_read_costs_itself(world: World) -> None:
     body = b'{"Records":[{"eventVersion":"1.11","eventID":"x","eventTime":"never"},'
     body += b'{"eventVersion":"1.11","eventID":"good","eventTime":"2026-11-01T00:00:00Z"}]}'

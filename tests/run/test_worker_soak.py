@@ -16,7 +16,7 @@ from worker_world import World, key_of, stopped, trail
 
 from siem.aws import Queue
 from siem.config import Settings
-from siem.run.letters import dead_letters_of, listed, redriven
+from siem.run.dead_letters import dead_letters_of, listed, redriven
 from siem.store.contract import State
 from siem.testing.proxy import Fault, Proxy, Request
 

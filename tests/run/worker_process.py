@@ -29,12 +29,13 @@ from siem.testing.flaky import FlakyStore
 @dataclass
 class Plan:
     """die_at: the step at which it is killed. away: seconds that the store is away, from its second commit on.
-    refuses: objects whose key has this in it. chance, seed: of a step at which it is away, or is killed. jumps: the
-    clock goes to and fro."""
+    refuses, kills: objects whose key has this in it. chance, seed: of a step at which it is away, or is killed.
+    jumps: the clock goes to and fro."""
 
     die_at: int = 0
     away: float = 0
     refuses: str = ""
+    kills: str = ""
     chance: float = 0
     seed: int = 0
     jumps: bool = False
@@ -56,6 +57,8 @@ class Plan:
             self.until = time.monotonic() + self.away if self.commits == 2 else self.until
         if time.monotonic() < self.until or self.random.random() < self.chance:
             raise Unavailable(f"away on purpose, at {name}")
+        if name == "add" and self.kills and self.kills in key:
+            os.kill(os.getpid(), signal.SIGKILL)
         if name == "add" and self.refuses and self.refuses in key:
             raise Refused("an event that nobody can store")
 

@@ -36,6 +36,11 @@ LONGEST_WAIT = 10.0
 """Seconds between attempts at most."""
 
 
+SUSPECT = 3
+"""Times that a message was received from which on its objects are written alone: they may be what kills processes."""
+
+DIED = "a process died while it had this object"
+
 COLLECT = 60.0
 """Seconds between looks for cycles: parsing makes none, but connections and errors do."""
 
@@ -64,6 +69,13 @@ class Account:
             self.failed[row.bucket, row.key] = row.reason or "failed"
 
 
+class Unheard:
+    """Nobody has to know."""
+
+    def knew(self, source: SourceObject) -> None: ...
+    def differs(self, source: SourceObject) -> None: ...
+
+
 class Loop:
     """A process's work. `store` is closed by the caller; `now` is the time, aware."""
 
@@ -85,6 +97,7 @@ class Loop:
         self._fetching = Fetching(settings, signs, stopping)
         self._can_write = threading.Event()
         self._can_write.set()
+        self._suspects: list[Held] = []
         self._broken: Exception | None = None
 
     def run(self) -> None:
@@ -111,7 +124,9 @@ class Loop:
             while not self._stopping.is_set():
                 self._signs.turn()
                 if batch := self._batch():
-                    self._work(batch)
+                    self._work(batch, self._write)
+                while self._suspects and not self._stopping.is_set():
+                    self._work([self._suspects.pop(0)], self._write_suspect)
                 if time.monotonic() - collected > COLLECT:
                     gc.collect()
                     collected = time.monotonic()
@@ -163,7 +178,7 @@ class Loop:
             os._exit(0)
 
     def _batch(self) -> list[Held]:
-        """What is written together: by bytes, count and age."""
+        """What is written together: by bytes, count and age. Suspects are put aside."""
         most, batch, size, until = self._settings, list[Held](), 0, 0.0
         while not self._stopping.is_set():
             left = until - time.monotonic() if batch else TICK
@@ -175,20 +190,39 @@ class Loop:
                 if not batch:
                     break
                 continue
+            if held.errand.letter.message.received >= SUSPECT:
+                self._suspects.append(held)
+                if not batch:
+                    break
+                continue
             until = until or time.monotonic() + most.worker.seconds
             batch.append(held)
             size += held.size
         return batch
 
-    def _work(self, batch: Sequence[Held]) -> None:
-        """Write, commit, and let go of messages."""
+    def _work(self, batch: Sequence[Held], write: Callable[[Sequence[Held]], None]) -> None:
+        """Write, commit, and let go of messages; again and again while the store is away."""
         try:
-            self._attempts("the store", self._can_write)(self._write, batch)
+            self._attempts("the store", self._can_write)(write, batch)
         except RetryError:
             pass  # it is to stop: given back
         finally:
             for held in batch:
                 self._fetching.done(held)
+
+    def _write_suspect(self, alone: Sequence[Held]) -> None:
+        """Write an object that may be what kills processes. The ledger says so first: if it is true nobody else would,
+        and whoever gets it next leaves it alone."""
+        (held,) = alone
+        accused = replace(held, problem=Withheld(DIED))
+        row = self._taking.store.ledger([held.source.id]).get(held.source.id)
+        if row is not None and row.state is State.FAILED and row.reason == DIED:
+            self._write([accused])
+            return
+        if held.problem is None:
+            for _ in self._taking.commits([(held.source, accused)], Unheard()):
+                pass
+        self._write([held])
 
     def _write(self, batch: Sequence[Held]) -> None:
         """Commit a batch, and settle its errands. If something breaks on the way that is no outage, some of its objects
