@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from siem.aws.clients import client, has_own_endpoint
 from siem.aws.errors import in_our_words, of_settings
 from siem.config import MEBI, OURS, Access
+from siem.errors import Unavailable
 
 PIECE = MEBI
 """Bytes that are taken from a response at a time."""
@@ -69,17 +70,17 @@ class S3:
             Unavailable: S3 does not answer.
         """
         which = {"VersionId": version} if version else {}
-        with tempfile.NamedTemporaryFile() as file:
+        with ExitStack() as files:
             try:
                 answer = self._client.get_object(Bucket=bucket, Key=key, **which, **self._always)
                 with closing(answer["Body"]) as body:
                     small = answer["ContentLength"] <= IN_MEMORY
-                    data = body.read() if small else b""
-                    file.writelines(() if small else body.iter_chunks(PIECE))
-                    file.flush()
+                    delivered = body.read() if small else files.enter_context(_file(body.iter_chunks(PIECE)))
             except (BotoCoreError, ClientError) as error:
                 raise in_our_words(error, f"s3://{bucket}/{key}") from error
-            yield data if small else Path(file.name)
+            except OSError as error:
+                raise Unavailable(f"s3://{bucket}/{key}: {tempfile.gettempdir()}: {error.strerror}") from error
+            yield delivered
 
     def metadata(self, bucket: str, key: str) -> dict[str, str]:
         """What the user wrote beside the object (`x-amz-meta-…`), by name in lower case.
@@ -92,3 +93,12 @@ class S3:
         except (BotoCoreError, ClientError) as error:
             raise in_our_words(error, f"s3://{bucket}/{key}") from error
         return {name.lower(): str(value) for name, value in answer["Metadata"].items()}
+
+
+@contextmanager
+def _file(pieces: Iterable[bytes]) -> Iterator[Path]:
+    """A file of these bytes."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.writelines(pieces)
+        file.flush()
+        yield Path(file.name)

@@ -69,7 +69,7 @@ class Held:
 
 
 class Room:
-    """Bytes of objects that were fetched and are not written yet."""
+    """Bytes of objects that were fetched and are not written yet, in memory or in files."""
 
     def __init__(self, most: int) -> None:
         self._most, self._used, self._free = most, 0, threading.Condition()
@@ -156,7 +156,8 @@ class Fetching:
         named = errand.named
         with ExitStack() as stack:
             content = stack.enter_context(self._opened(named))
-            size = content.size if isinstance(content.delivered, bytes) else 0  # else it is in a file
+            given = content.delivered
+            size = len(given) if isinstance(given, bytes) else given.stat().st_size
             return Held(errand, content, size=size, kept=stack.pop_all())
 
     def _opened(self, named: Named) -> AbstractContextManager[Delivered]:
