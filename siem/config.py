@@ -101,7 +101,9 @@ class Worker(BaseModel, frozen=True):
 
     threads: int = Field(default=8, gt=0, le=64, description="objects that are fetched at a time")
     messages: int = Field(default=1_000, ge=10, description="messages that are held at a time")
-    visibility: int = Field(default=300, ge=3, le=43_200, description="seconds that messages are hidden at a time")
+    visibility: int | None = Field(
+        default=None, ge=3, le=43_200, description="seconds that messages are hidden at a time; the queue's own if none"
+    )
     wait: int = Field(default=5, ge=0, le=20, description="seconds that a queue is asked for a first message")
     bytes: int = Field(default=8 * MEBI, gt=0, description="bytes of objects, as delivered, in one write")
     seconds: float = Field(default=5.0, ge=0, description="seconds that an object waits for others to be written with")

@@ -37,6 +37,15 @@ class Message:
     attributes: Any = None
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What a queue was made with. visibility: seconds that a message is hidden from others. dead: the ARN of where
+    messages go that were received too often; None: nowhere."""
+
+    visibility: int
+    dead: str | None
+
+
 class Queue:
     """A queue. Safe to share between threads.
 
@@ -48,6 +57,7 @@ class Queue:
     def __init__(self, url: str, threads: int = 16) -> None:
         self.url = url
         self._client: Any = client("sqs", access_of(url), threads)
+        self._terms: Terms | None = None
 
     def receive(self, most: int, wait: int = LONGEST_WAIT, visibility: int | None = None) -> list[Message]:
         """Some messages, at most so many and 10. wait: seconds for a first one. visibility: seconds that nobody else
@@ -80,14 +90,23 @@ class Queue:
         with self._told():
             self._client.send_message(QueueUrl=self.url, MessageBody=message.body, **more)
 
+    def terms(self) -> Terms:
+        """What the queue was made with. It is asked once."""
+        if self._terms is None:
+            names = ["VisibilityTimeout", "RedrivePolicy"]
+            with self._told():
+                answer = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
+            given = answer.get("Attributes", {})
+            policy = json.loads(given.get("RedrivePolicy") or "{}")
+            self._terms = Terms(int(given.get("VisibilityTimeout", 30)), policy.get("deadLetterTargetArn"))
+        return self._terms
+
     def dead_letters(self) -> Queue | None:
         """Where this queue sends messages that were received too often; None: nowhere."""
+        if (arn := self.terms().dead) is None:
+            return None
+        *_, account, name = arn.split(":")
         with self._told():
-            answer = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["RedrivePolicy"])
-            policy = json.loads(answer.get("Attributes", {}).get("RedrivePolicy") or "{}")
-            if not (arn := policy.get("deadLetterTargetArn")):
-                return None
-            *_, account, name = arn.split(":")
             return Queue(self._client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"])
 
     def _each(self, request: Any, messages: Sequence[Message], entries: Sequence[dict[str, Any]]) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from siem.config import Settings
 from siem.intake.objects import objects
 from siem.parsing import Registry
-from siem.run.taking import NOT_HAD, Commit, Taking, collector_off
+from siem.run.taking import Commit, Taking, collector_off
 from siem.schema import SourceObject
 from siem.store.contract import Store
 
@@ -49,7 +49,7 @@ class Ingested:
     def add(self, commit: Commit) -> None:
         """The rows of a commit; those that somebody else committed meanwhile are known ones."""
         for row in commit.rows:
-            if row.committed != commit.when and row.state not in NOT_HAD:
+            if not commit.made(row):
                 self.known += 1
                 continue
             self.states[row.state.value] += 1

@@ -53,6 +53,10 @@ class Commit:
     when: datetime
     rows: list[LedgerRow]
 
+    def made(self, row: LedgerRow) -> bool:
+        """The row is of this commit: nobody else committed the object meanwhile, or it could not be had again."""
+        return row.committed == self.when or row.state in NOT_HAD
+
 
 @dataclass
 class Gathered:

@@ -50,6 +50,10 @@ def test_a_queue_says_where_its_dead_letters_go(aws: AWS) -> None:
     assert dead.dead_letters() is None
 
 
+def test_a_queue_says_how_long_messages_are_hidden(aws: AWS) -> None:
+    assert Queue(aws.queue("hidden", visibility=77)).terms().visibility == 77
+
+
 def test_a_queue_that_is_not_there_is_an_error_of_the_settings(aws: AWS) -> None:
     with pytest.raises(ConfigError, match=r"queue http.*/nothing"):
         Queue(f"{aws.url}/000000000000/nothing").receive(1, wait=0)

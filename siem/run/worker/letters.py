@@ -10,13 +10,17 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from siem.aws import Message, Queue
 from siem.config import Settings
-from siem.errors import ConfigError, Forbidden, SiemError, Unavailable
+from siem.errors import ConfigError, Forbidden, Unavailable
 from siem.intake.notification import Named, Notice, notice
 from siem.run.worker.signs import Signs
+
+SHORTEST = 3
+"""Seconds that messages are hidden at least, whatever the queue was made with."""
 
 LONGEST_PAUSE = 900
 """Seconds until a message comes again that nobody takes out of the queue."""
@@ -58,13 +62,17 @@ class Letters:
         self._lock = threading.Lock()
         self._held: dict[str, Letter] = {}
         self._weights: dict[str, int] = {}
-        self._dead: dict[str, bool] = {}
+        self._extended: dict[str, float] = {}
 
     @property
     def room(self) -> int:
         """Messages that may be received now: one that names many objects counts as many."""
         with self._lock:
             return max(0, self._settings.worker.messages - sum(self._weights.values()))
+
+    def visibility(self, queue: Queue) -> int:
+        """Seconds that messages of a queue are hidden at a time."""
+        return self._settings.worker.visibility or max(queue.terms().visibility, SHORTEST)
 
     def opened(self, queue: Queue, message: Message) -> list[Errand]:
         """Hold a message; what there is to do for it. One that names nothing ends at once."""
@@ -114,10 +122,13 @@ class Letters:
                 through.append(letter)
         self._end(through)
 
-    def extend(self) -> None:
-        """Hide everything that is held for a while longer."""
+    def extend(self, now: float) -> None:
+        """Hide what is held for a while longer, where a third of the time is over. now: monotonic seconds."""
         for queue, letters in self._by_queue(self._all()):
-            failed = queue.hide([letter.message for letter in letters], self._settings.worker.visibility)
+            if now - self._extended.get(queue.url, -inf) < self.visibility(queue) / 3:
+                continue
+            failed = queue.hide([letter.message for letter in letters], self.visibility(queue))
+            self._extended[queue.url] = now
             if failed:
                 self._log.info("not hidden any longer", messages=failed, queue=queue.url)
 
@@ -145,21 +156,12 @@ class Letters:
         if not letter.troubles:
             return True
         tried = letter.message.received >= self._settings.worker.attempts
-        return letter.known and tried and not self._has_dead_letters(letter.queue)
+        return letter.known and tried and letter.queue.terms().dead is None
 
     def _pause(self, letter: Letter) -> int:
         """Seconds until it comes again: more from time to time, as somebody may mend what is wrong."""
-        longest = self._settings.worker.visibility if self._has_dead_letters(letter.queue) else LONGEST_PAUSE
+        longest = self.visibility(letter.queue) if letter.queue.terms().dead else LONGEST_PAUSE
         return int(min(2 ** min(letter.message.received, 10), longest))
-
-    def _has_dead_letters(self, queue: Queue) -> bool:
-        """The queue takes messages away that were received too often. Believed while it cannot be asked."""
-        if queue.url not in self._dead:
-            try:
-                self._dead[queue.url] = queue.dead_letters() is not None
-            except SiemError:
-                return True
-        return self._dead[queue.url]
 
     def _delete(self, queue: Queue, letters: Sequence[Letter]) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 import time
@@ -25,7 +24,7 @@ from siem.aws import Queue
 from siem.config import Settings
 from siem.errors import ConfigError, Denied, Unavailable, Withheld
 from siem.parsing import Registry
-from siem.run.taking import Taking, collector_off
+from siem.run.taking import Commit, Taking
 from siem.run.worker.fetching import TICK, Fetching, Held
 from siem.run.worker.letters import Letters
 from siem.run.worker.signs import Signs
@@ -40,9 +39,6 @@ SUSPECT = 3
 """Times that a message was received from which on its objects are written alone: they may be what kills processes."""
 
 DIED = "a process died while it had this object"
-
-COLLECT = 60.0
-"""Seconds between looks for cycles: parsing makes none, but connections and errors do."""
 
 
 class Account:
@@ -59,7 +55,10 @@ class Account:
     def differs(self, source: SourceObject) -> None:
         self._log.info("other bytes", object=source.id, bucket=source.bucket, key=source.key, version=source.version)
 
-    def committed(self, row: LedgerRow) -> None:
+    def committed(self, row: LedgerRow, commit: Commit) -> None:
+        if not commit.made(row):
+            self.knew(SourceObject(row.bucket, row.key, row.version))
+            return
         self._signs.committed(row)
         say = self._log.info if row.state in (State.COMMITTED, State.UNRECOGNISED) else self._log.warning
         names = ("object", "bucket", "key", "version", "dataset", "bytes", "records", "events", "rejects", "skipped")
@@ -119,17 +118,12 @@ class Loop:
             raise self._broken
 
     def _go_round(self) -> None:
-        collected = time.monotonic()
-        with collector_off():
-            while not self._stopping.is_set():
-                self._signs.turn()
-                if batch := self._batch():
-                    self._work(batch, self._write)
-                while self._suspects and not self._stopping.is_set():
-                    self._work([self._suspects.pop(0)], self._write_suspect)
-                if time.monotonic() - collected > COLLECT:
-                    gc.collect()
-                    collected = time.monotonic()
+        while not self._stopping.is_set():
+            self._signs.turn()
+            if batch := self._batch():
+                self._work(batch, self._write)
+            while self._suspects and not self._stopping.is_set():
+                self._work([self._suspects.pop(0)], self._write_suspect)
 
     def _begun(self, function: Callable[..., None], *given: Any) -> threading.Thread:
         """A thread that does this; if it breaks, so does all of the process."""
@@ -149,12 +143,17 @@ class Loop:
     def _receive(self, queue: Queue) -> None:
         """Messages of a queue, as long as there is room for them and they can be written."""
         attempts, settings = self._attempts(f"queue {queue.url}"), self._settings.worker
+        try:
+            attempts(queue.terms)
+        except RetryError:
+            return
+        visibility = self._letters.visibility(queue)
         while not self._stopping.is_set():
             if not (room := self._letters.room) or not self._can_write.is_set():
                 self._stopping.wait(TICK)
                 continue
             try:
-                messages = attempts(queue.receive, room, settings.wait, settings.visibility)
+                messages = attempts(queue.receive, room, settings.wait, visibility)
             except RetryError:
                 return
             for message in messages:
@@ -163,9 +162,9 @@ class Loop:
 
     def _keep(self) -> None:
         """Hide what is held again and again, before others get it."""
-        while not self._ended.wait(self._settings.worker.visibility / 3):
+        while not self._ended.wait(TICK):
             try:
-                self._letters.extend()
+                self._letters.extend(time.monotonic())
             except (Unavailable, ConfigError) as error:
                 self._log.warning("not hidden any longer", error=str(error))
 
@@ -258,7 +257,7 @@ class Loop:
         account = Account(self._log, self._signs)
         for commit in self._taking.commits([(held.source, held) for held in batch], account):
             for row in commit.rows:
-                account.committed(row)
+                account.committed(row, commit)
         self._letters.settled([(held.errand, _trouble(held, account)) for held in batch])
 
     def _attempts(self, what: str, able: threading.Event | None = None) -> Callable[..., Any]:
