@@ -113,6 +113,12 @@ class Worker(BaseModel, frozen=True):
     grace: float = Field(default=20.0, ge=0, description="seconds that a stopped worker has for what it has begun")
 
 
+class Verify(BaseModel, frozen=True):
+    """What proofs stand on."""
+
+    anchor: str | None = Field(default=None, description="folder or s3:// where seals lie, best under Object Lock")
+
+
 class OpenSearch(BaseModel, frozen=True):
     """How a cluster is reached, where `store` is its address; and how its indices are laid out."""
 
@@ -179,6 +185,7 @@ class Settings(BaseSettings):
         default={}, description="days that events are kept, by dataset; `default` for those that are not named"
     )
     detect: Detect = Detect()
+    verify: Verify = Verify()
     opensearch: OpenSearch = OpenSearch()
     scheduler: Scheduler = Scheduler()
 

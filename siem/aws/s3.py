@@ -23,6 +23,9 @@ PIECE = MEBI
 IN_MEMORY = 8 * MEBI
 """Objects up to this size (as stored) never touch the disk."""
 
+THERE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+"""Somebody else wrote an object of that key before, or writes it this moment."""
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -93,6 +96,23 @@ class S3:
         except (BotoCoreError, ClientError) as error:
             raise in_our_words(error, f"s3://{bucket}/{key}") from error
         return {name.lower(): str(value) for name, value in answer["Metadata"].items()}
+
+    def created(self, bucket: str, key: str, content: bytes) -> bool:
+        """Write a new object. False, and nothing changed: there is one of that key.
+
+        Raises:
+            ConfigError: the bucket does not exist or may not be written.
+            Unavailable: S3 does not answer.
+        """
+        try:
+            self._client.put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*", **self._always)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in THERE:
+                return False
+            raise of_settings(error, f"s3://{bucket}/{key}") from error
+        except BotoCoreError as error:
+            raise of_settings(error, f"s3://{bucket}/{key}") from error
+        return True
 
 
 @contextmanager

@@ -16,17 +16,26 @@ from siem.cli.output import Format, plain, progress, results, table, tell, write
 from siem.config import Settings
 from siem.detect.judgement import Judgement
 from siem.errors import ConfigError, UsageError
+from siem.prove.anchor import anchor_of
 from siem.prove.place import place_of
 from siem.prove.proof import Proof, Verdict, overall
+from siem.prove.seals import seal
 from siem.run.verify import Kept, keys, verify
+from siem.sigma import Correlation, Rule, RuleSet
 from siem.store import existing_store
 
 PROOFS = ("proof", "verdict", "counted")
 FINDINGS = ("proof", "kind", "key", "said")
+SEALED = ("number", "sealed", "counts", "previous", "items")
 
 
 def command(
-    place: Annotated[str, typer.Argument(metavar="PLACE", help="s3://BUCKET[/PREFIX], or a folder that mirrors it.")],
+    place: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PLACE]", help="s3://BUCKET[/PREFIX], or a folder that mirrors it; none: the store alone."
+        ),
+    ] = None,
     public_keys: Annotated[
         Path | None, typer.Option("--public-keys", metavar="FILE", help="JSON of `aws cloudtrail list-public-keys`.")
     ] = None,
@@ -36,15 +45,21 @@ def command(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read and hash every object, whatever its listing says.")
     ] = False,
+    make_seal: Annotated[
+        bool, typer.Option("--seal", help="Seal what came since the last seal, and prove nothing.")
+    ] = False,
     store: options.StoreOption = None,
     content: options.ContentOption = None,
     form: options.FormatOption = None,
 ) -> int:
     """Prove that nothing was lost or changed: a verdict per proof, findings by their keys. Exit code 1: findings."""
     settings = options.settings(store, content)
-    there, known = place_of(place, settings, bucket), keys(public_keys)
+    if make_seal:
+        return seal_now(place, settings, form)
+    there = place_of(place, settings, bucket) if place is not None else None
+    known = keys(public_keys)
     with ExitStack() as stack:
-        kept = compared_with(settings, stack)
+        kept = compared_with(settings, stack, needed=there is None)
         shown = stack.enter_context(progress())
         task = shown.add_task("listing")
         proofs = verify(
@@ -54,24 +69,49 @@ def command(
     return 1 if overall(proofs) is Verdict.FINDINGS else 0
 
 
-def compared_with(settings: Settings, stack: ExitStack) -> Kept | None:
+def compared_with(settings: Settings, stack: ExitStack, needed: bool) -> Kept | None:
     """The store; None where none is named and there is none: digests can be checked without.
 
     Raises:
-        ConfigError: the one that is named is not there.
+        ConfigError: the one that is named, or needed, is not there.
     """
     try:
         store = stack.enter_context(closing(existing_store(settings)))
     except ConfigError:
-        if "store" in settings.model_fields_set:
+        if needed or "store" in settings.model_fields_set:
             raise
         return None
     rules = options.as_set(options.rules(None, settings.content), settings.content)
     judgement = Judgement(rules, options.sources(settings.content), options.circumstances(settings))
-    return Kept(store, options.registry(settings.content), judgement, settings.limits)
+    anchor = anchor_of(settings.verify.anchor, settings.access_to) if settings.verify.anchor else None
+    return Kept(store, options.registry(settings.content), judgement, settings.limits, fingerprints(rules), anchor)
 
 
-def told(place: str, proofs: Sequence[Proof], form: Format | None) -> None:
+def fingerprints(rules: RuleSet) -> dict[str, str]:
+    """Of all rules and correlations in use, by id."""
+    known: list[Rule | Correlation] = [*rules.rules, *rules.correlations]
+    return {rule.key: rule.fingerprint for rule in known}
+
+
+def seal_now(place: str | None, settings: Settings, form: Format | None) -> int:
+    """Seal, and say what was sealed.
+
+    Raises:
+        UsageError: a place is given.
+        ConfigError: there is no store, or no anchor is set.
+    """
+    if place is not None:
+        raise UsageError("--seal seals what the store has: it takes no place")
+    if settings.verify.anchor is None:
+        raise ConfigError("verify.anchor: name a folder or s3://BUCKET/PREFIX for seals")
+    rules = options.as_set(options.rules(None, settings.content), settings.content)
+    with closing(existing_store(settings)) as kept:
+        made = seal(kept, fingerprints(rules), anchor_of(settings.verify.anchor, settings.access_to), options.now())
+    write([{**asdict(made), "counts": dict(made.counts)}], SEALED, form)
+    return 0
+
+
+def told(place: str | None, proofs: Sequence[Proof], form: Format | None) -> None:
     """The proofs, on stdout."""
     form = form or (Format.TABLE if sys.stdout.isatty() else Format.NDJSON)
     if form is Format.CSV:
@@ -99,7 +139,7 @@ def words(counts: Any) -> str:
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
-def whole(place: str, proofs: Sequence[Proof]) -> dict[str, Any]:
+def whole(place: str | None, proofs: Sequence[Proof]) -> dict[str, Any]:
     """One document for an auditor."""
     return {
         "place": place,
@@ -114,7 +154,7 @@ def summary(proof: Proof) -> dict[str, Any]:
     return {**own, "found": dict(proof.kinds), "notes": proof.notes}
 
 
-def lines(place: str, proofs: Sequence[Proof]) -> Iterator[dict[str, Any]]:
+def lines(place: str | None, proofs: Sequence[Proof]) -> Iterator[dict[str, Any]]:
     """A line per proof, then one per finding."""
     for proof in proofs:
         yield {"type": "verdict", "place": place, **summary(proof)}

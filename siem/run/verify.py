@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from siem.detect.judgement import Judgement
 from siem.detect.standing import Difference, Standing, differences
 from siem.errors import Denied, Gone
 from siem.parsing import Registry
-from siem.prove import listing, stored
+from siem.prove import listing, sealed, stored
+from siem.prove.anchor import Anchor
 from siem.prove.keys import Asked, Given, Keys, keys_in
 from siem.prove.listing import Listing
 from siem.prove.place import Entry, Place
 from siem.prove.proof import KEPT, Proof
+from siem.prove.sealed import Sealed
 from siem.prove.stored import Ids, Stored
 from siem.prove.trails import Trails
 from siem.run.reading import read
@@ -32,12 +34,17 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Kept:
-    """What is compared with a place: a store, with what made its events and alerts."""
+    """What is compared with a place: a store, with what made its events and alerts.
+
+    rules: fingerprints by id, of those in use. anchor: where seals lie; None: nowhere.
+    """
 
     store: Store
     registry: Registry
     judgement: Judgement
     limits: Limits
+    rules: Mapping[str, str] = field(default_factory=dict)
+    anchor: Anchor | None = None
 
 
 def keys(file: Path | None) -> Keys:
@@ -58,18 +65,20 @@ def keys(file: Path | None) -> Keys:
 
 
 def verify(
-    place: Place,
+    place: Place | None,
     known: Keys,
     kept: Kept | None,
     now: datetime,
     deep: bool = False,
     progress: Progress = lambda said: None,
 ) -> list[Proof]:
-    """The proofs of a place, one after the other. kept: None where there is no store.
+    """The proofs, one after the other. place: None: of the store alone. kept: None where there is no store.
 
     Raises:
-        ConfigError, Unavailable: bucket or store cannot be read.
+        ConfigError, Unavailable: bucket, store or anchor cannot be read.
     """
+    if place is None:
+        return [] if kept is None else inside(kept, ids_nowhere, {}, progress)
     trails = Trails(place, known)
     entries = seen(place.listed(), trails, progress)
     proofs = without_store(entries) if kept is None else compared(place, kept, entries, now, deep, progress)
@@ -88,7 +97,7 @@ def seen(entries: Iterable[Entry], trails: Trails, progress: Progress) -> Iterat
 
 def without_store(entries: Iterable[Entry]) -> list[Proof]:
     count = sum(1 for _ in entries)
-    proofs = [Proof(listing.NAME, Counter(objects=count)), Proof(stored.NAME)]
+    proofs = [Proof(listing.NAME, Counter(objects=count)), Proof(stored.NAME), Proof(sealed.NAME)]
     for proof in proofs:
         proof.unproven("there is no store to compare with; --store names one")
     return proofs
@@ -99,11 +108,29 @@ def compared(
 ) -> list[Proof]:
     comparing = Listing(place, now, deep)
     bucket = comparing.prove(entries, kept.store.known(place.bucket, place.prefix))
+    return [bucket, *inside(kept, ids_in(place, kept, now), comparing.strangers, progress)]
+
+
+def inside(kept: Kept, ids: Ids, strangers: Mapping[str, str], progress: Progress) -> list[Proof]:
+    """The proofs that need no bucket."""
     progress("store")
-    store = Stored(kept.store, ids_in(place, kept, now), comparing.strangers).prove()
+    store = Stored(kept.store, ids, strangers).prove()
     progress("alerts")
     alerts(store, kept)
-    return [bucket, store]
+    progress("seals")
+    return [store, seals(kept)]
+
+
+def seals(kept: Kept) -> Proof:
+    if kept.anchor is not None:
+        return Sealed(kept.store, kept.anchor, kept.rules).prove()
+    proof = Proof(sealed.NAME)
+    proof.unproven("nothing is sealed: the setting verify.anchor names no place")
+    return proof
+
+
+def ids_nowhere(row: LedgerRow) -> None:
+    """Without a bucket no object can be read again."""
 
 
 def ids_in(place: Place, kept: Kept, now: datetime) -> Ids:

@@ -340,6 +340,11 @@ class Store(Scheduling, Protocol):
         asked for: one at a time, in memory that does not grow with their number."""
         ...
 
+    def committed(self, after: int = 0) -> Iterator[tuple[int, LedgerRow]]:
+        """Rows in the order of commits, each with its place in it, after a place: as they stand when the first is asked
+        for. What is committed later has a later place; a row that gives way to another gives up its place."""
+        ...
+
     def held(self) -> Iterator[Held]:
         """Every object that has events, or should have, each once: every event is counted. What is being written, or
         dropped, meanwhile makes no difference between `expected` and `visible`."""

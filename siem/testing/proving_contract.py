@@ -90,6 +90,19 @@ class ProvingContract:
         runs = [(rule, [one.event_id for one in of]) for (rule, _), of in groupby(store.every_signal(), key_of)]
         assert sorted(runs) == [("r", ["b", "b"]), ("s", ["a", "c"]), ("s", ["c"])]
 
+    def test_rows_come_in_the_order_of_commits_from_any_place_on(self, store: Store) -> None:
+        first, denied, last = delivery("first"), delivery("denied"), delivery("last")
+        put(store, (first, Parsed(TRAIL, trail(first, "a"))))
+        put(store, (denied, []), state=State.DENIED)
+        places = [place for place, _ in store.committed()]
+        put(store, (last, Parsed(TRAIL, trail(last, "b"))))
+        put(store, (denied, Parsed(TRAIL, trail(denied, "c"))))
+        rows = store.ledger()
+        assert [row for _, row in store.committed()] == list(rows.values())
+        assert [row.key for _, row in store.committed()] == ["first", "last", "denied"]
+        assert [row.key for _, row in store.committed(places[-1])] == ["last", "denied"]
+        assert places[0] == next(store.committed())[0]
+
 
 def key_of(signal: Signal) -> tuple[str, str]:
     return signal.rule_id, signal.group["user"].lower()

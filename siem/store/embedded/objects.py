@@ -68,6 +68,14 @@ def _row(row: Sequence[Any]) -> LedgerRow:
     return LedgerRow(**values | times | {"state": State(values["state"])})
 
 
+def committed(connection: sqlite3.Connection, after: int) -> Iterator[tuple[int, LedgerRow]]:
+    """See `Store.committed`."""
+    found = connection.execute(
+        f"SELECT position, {COLUMNS} FROM objects WHERE position > ? ORDER BY position", (after,)
+    )
+    return ((position, _row(row)) for position, *row in found)
+
+
 def known(connection: sqlite3.Connection, bucket: str, prefix: str) -> Iterator[Known]:
     """See `Store.known`. Of the texts only key and version may be no UTF-8; SQLite orders text by its bytes."""
     connection.text_factory = str  # a third of the time

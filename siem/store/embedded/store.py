@@ -35,7 +35,7 @@ from siem.store.embedded import holding, judgements, rejects, scheduling
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make, remove
 from siem.store.embedded.ledger import Ledger, immediate
-from siem.store.embedded.objects import known, last_turns, names, pending, readable, rows, stats
+from siem.store.embedded.objects import committed, known, last_turns, names, pending, readable, rows, stats
 from siem.store.embedded.replaying import Replay, replay
 from siem.store.embedded.retention import old, retain
 from siem.store.embedded.searching import Asked, Searching
@@ -96,6 +96,10 @@ class EmbeddedStore:
     def known(self, bucket: str, prefix: str = "") -> Iterator[Known]:
         with told(self.folder), closing(self._ledger.connect()) as connection:
             yield from known(connection, bucket, prefix)
+
+    def committed(self, after: int = 0) -> Iterator[tuple[int, LedgerRow]]:
+        with told(self.folder), closing(self._ledger.connect()) as connection:
+            yield from committed(connection, after)
 
     def held(self) -> Iterator[Held]:
         with told(self.folder), closing(self._ledger.connect()) as connection:

@@ -80,6 +80,9 @@ class OpenSearchStore:
     def known(self, bucket: str, prefix: str = "") -> Iterator[Known]:
         return ledger.known(self._connection, self._names, self._log, bucket, prefix)
 
+    def committed(self, after: int = 0) -> Iterator[tuple[int, LedgerRow]]:
+        return ledger.committed(self._connection, self._names, self._log, after)
+
     def held(self) -> Iterator[Held]:
         return holding.held(self._connection, self._names, self._log)
 

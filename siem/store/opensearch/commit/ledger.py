@@ -36,6 +36,16 @@ def ledger_rows(connection: Connection, names: Names, log: Log, objects: Iterabl
     return {row.object: row.row for row in found if row.row is not None}
 
 
+def committed(connection: Connection, names: Names, log: Log, after: int) -> Iterator[tuple[int, LedgerRow]]:
+    """See `Store.committed`."""
+    log.follow()
+    query = {"range": {"position": {"gt": after}}}
+    for hit in scan(connection, names.state(States.LEDGER), query, [{"position": "asc"}]):
+        row = rows.of(hit, hit["_id"])
+        if row is not None and row.row is not None:
+            yield row.position, row.row
+
+
 def known(connection: Connection, names: Names, log: Log, bucket: str, prefix: str) -> Iterator[Known]:
     """See `Store.known`. The index has texts as they are shown, and its order is that of their bytes."""
     log.follow()
