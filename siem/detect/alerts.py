@@ -15,8 +15,9 @@ from siem.detect import wording
 from siem.detect.circumstances import Circumstances
 from siem.detect.correlated import Episode
 from siem.detect.correlating import EVIDENCE, LONGEST
+from siem.detect.suppressing import runs
 from siem.schema import fold
-from siem.sigma import LEVELS, Correlation, Rule
+from siem.sigma import LEVELS, Correlation, Rule, Suppress
 from siem.store.contract import Alert, Signal
 from siem.store.handling import MERGED, inherited
 
@@ -44,7 +45,8 @@ Values = Mapping[str, Sequence[str]]
 
 
 def group_of(rule: Rule, values: Values) -> dict[str, str]:
-    """What the alert of this event is about: the fields of `custom: {group: [...]}`, else principal or address."""
+    """What the alert of this event is about: the fields of `custom: {group: [...]}` or `suppress: {by: [...]}`, else
+    principal or address."""
     named = named_group(rule)
     if named is None:
         named = [ACCOUNT, *[name for name in ABOUT if values.get(name)][:1]]
@@ -53,6 +55,8 @@ def group_of(rule: Rule, values: Values) -> dict[str, str]:
 
 def named_group(rule: Rule) -> list[str] | None:
     """What the rule itself says that its alerts are about."""
+    if rule.suppress is not None and rule.suppress.by is not None:
+        return list(rule.suppress.by)
     named = rule.custom.get("group")
     return [str(name) for name in named] if isinstance(named, list) else None
 
@@ -63,10 +67,14 @@ def shown(rule: Rule | Correlation) -> frozenset[str]:
     return wording.fields(rule).union(SHOWN, own or ())
 
 
-def episodes(signals: Iterable[Signal]) -> Iterator[list[Signal]]:
-    """Runs of signals with gaps of at most `WINDOW`, none longer than `LONGEST`."""
+def episodes(signals: Iterable[Signal], suppress: Suppress | None = None) -> Iterator[list[Signal]]:
+    """Runs of signals with gaps of at most `WINDOW`, none longer than `LONGEST`; else as the rule suppresses."""
+    ordered = sorted(signals, key=lambda signal: (signal.timestamp, signal.event_id))
+    if suppress is not None:
+        yield from runs(ordered, _time, suppress.span)
+        return
     run: list[Signal] = []
-    for signal in sorted(signals, key=lambda signal: (signal.timestamp, signal.event_id)):
+    for signal in ordered:
         over = run and (signal.timestamp - run[-1].timestamp > WINDOW or signal.timestamp - run[0].timestamp > LONGEST)
         if over:
             yield run
@@ -76,13 +84,17 @@ def episodes(signals: Iterable[Signal]) -> Iterator[list[Signal]]:
         yield run
 
 
+def _time(signal: Signal) -> datetime:
+    return signal.timestamp
+
+
 def rule_alerts(rule: Rule, signals: Iterable[Signal], among: Circumstances) -> list[Alert]:
     """The alerts that the signals of some groups of a rule come to."""
     groups: dict[tuple[tuple[str, str], ...], list[Signal]] = {}
     for signal in signals:
         groups.setdefault(folded(signal.group), []).append(signal)
     made = []
-    for run in [run for group in groups.values() for run in episodes(group)]:
+    for run in [run for group in groups.values() for run in episodes(group, rule.suppress)]:
         events = tuple([signal.event_id for signal in run[:EVIDENCE]])
         span = (run[0].timestamp, run[-1].timestamp)
         made.append(_alert(rule, run[0].group, span, len(run), events, run, among))

@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import islice, product
 from math import isfinite
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from siem.detect.correlating import EVIDENCE, Correlator, Found
+from siem.detect.suppressing import runs
 from siem.schema import fold
 from siem.sigma import Correlation, number
 from siem.sigma.correlation import NUMERIC, Kind
@@ -41,7 +42,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Episode:
-    """Firings of a correlation whose windows touch. group: field or alias -> value; events: at most 1,000 ids."""
+    """Firings of a correlation whose windows touch; where it suppresses, all that are one alert.
+
+    group: field or alias -> value; events: at most 1,000 ids.
+    """
 
     rule: Correlation
     group: Mapping[str, str]
@@ -124,6 +128,15 @@ class Correlated:
             found[one.key] = frozenset().union(*[found.get(key, frozenset((key,))) for key in one.rules])
         return found
 
+    def about(self, correlation: Correlation, seen: Seen) -> list[dict[str, str]]:
+        """What the alerts are about that an event has a part in: field or alias -> value as it was written."""
+        places = [correlation.group_by.index(name) for name in correlation.about]
+        found = {
+            tuple([folded[place] for place in places]): [written[place] for place in places]
+            for folded, written in reversed(self.groups(correlation, seen).items())
+        }
+        return [dict(zip(correlation.about, written, strict=True)) for written in reversed(found.values())]
+
     def groups(self, correlation: Correlation, seen: Seen) -> dict[Group, Group]:
         """The groups that an event is in: folded values -> as they were written. None where a value is missing."""
         found: dict[Group, Group] = {}
@@ -163,29 +176,31 @@ class _Run:
 
     def outcome(self, correlation: Correlation) -> Outcome:
         chain = any(key in self._known for key in correlation.rules)
-        rows = self._of(correlation, ALL if chain else EVIDENCE).episodes.to_pylist()
+        whole = chain or correlation.suppress is not None  # episodes may have events in common
+        rows = self._of(correlation, ALL if whole else EVIDENCE).episodes.to_pylist()
         evidence = [self._evidence(row) for row in rows]
         written = self._written(
             correlation, {(row["group"], mine[0]) for row, mine in zip(rows, evidence, strict=True)}
         )
         before: set[tuple[str, Moment]] = set()
-        made: list[Episode] = []
+        made: list[tuple[Episode, Sequence[Moment]]] = []
         for row, mine in zip(rows, evidence, strict=True):  # in order of group and time
             begins = (row["group"], mine[0])
             events = list(dict.fromkeys([event for _, event in mine]))
-            made.append(
-                Episode(
-                    correlation,
-                    dict(zip(correlation.group_by, written[begins], strict=True)),
-                    row["first"] if begins in before else mine[0][0],
-                    row["last"],
-                    len(events) if chain else row["count"],
-                    events[:EVIDENCE],
-                )
+            episode = Episode(
+                correlation,
+                dict(zip(correlation.group_by, written[begins], strict=True)),
+                row["first"] if begins in before else mine[0][0],
+                row["last"],
+                len(events) if chain else row["count"],
+                events[:EVIDENCE],
             )
+            made.append((episode, mine))
             before.update([(row["group"], moment) for moment in mine])
-        made.sort(key=lambda one: (one.first, one.events[:1]))
-        return Outcome(made, len(self._left_out))
+        made.sort(key=lambda one: (one[0].first, one[0].events[:1]))
+        if correlation.suppress is not None:
+            return Outcome(_suppressed(made, correlation.suppress.span), len(self._left_out))
+        return Outcome([episode for episode, _ in made], len(self._left_out))
 
     def _evidence(self, row: Mapping[str, Any]) -> list[Moment]:
         """A row's events, in order; of inner episodes, which may go on, those up to its last."""
@@ -245,6 +260,24 @@ class _Run:
         for group in _groups([seen.values.get(name, ()) for name in fields]):
             for value, figure in _values(correlation, seen):
                 yield _Part(slot, _text(group), seen.time, seen.event_id, value, figure)
+
+
+def _suppressed(found: Iterable[tuple[Episode, Sequence[Moment]]], span: timedelta) -> list[Episode]:
+    """Episodes about the same that begin within a span as one. found: in order of their beginnings."""
+    groups: dict[Group, list[tuple[Episode, Sequence[Moment]]]] = defaultdict(list)
+    for one in found:
+        groups[tuple([fold(one[0].group[name]) for name in one[0].rule.about])].append(one)
+    made = [_joined(run) for group in groups.values() for run in runs(group, lambda one: one[0].first, span)]
+    return sorted(made, key=lambda one: (one.first, one.events[:1]))
+
+
+def _joined(run: Sequence[tuple[Episode, Sequence[Moment]]]) -> Episode:
+    first = run[0][0]
+    moments = sorted({moment for _, mine in run for moment in mine})
+    events = list(dict.fromkeys([event for _, event in moments]))
+    about = {name: first.group[name] for name in first.rule.about}
+    last = max([one.last for one, _ in run])
+    return Episode(first.rule, about, first.first, last, len(events), events[:EVIDENCE])
 
 
 def places_in(inner: Correlation, outer: Correlation) -> list[int]:

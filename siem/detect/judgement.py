@@ -50,11 +50,10 @@ class Judgement:
             yield self._signal(rule, hit, group_of(rule, values), values, old)
         seen = Seen(rule.key, hit.event_id, hit.timestamp, values)
         for one in self._correlated.over(rule.key):
-            groups = self._correlated.groups(one, seen)
+            groups = self._correlated.about(one, seen)
             self.left_out[one.key] += not groups
-            for group in groups.values():
-                about = dict(zip(one.group_by, group, strict=True))
-                yield self._signal(one, hit, about, values, old, rule.key)
+            for group in groups:
+                yield self._signal(one, hit, group, values, old, rule.key)
 
     def _wanted(self, rule: Rule) -> frozenset[str]:
         """The fields whose values its signals have."""

@@ -2,6 +2,7 @@
 
 from siem.documents import Refused
 from siem.sigma.correlation import Correlation
+from siem.sigma.custom import Suppress
 from siem.sigma.dispatch import Dispatch
 from siem.sigma.doubts import Doubting, lapsing
 from siem.sigma.duckdb import query
@@ -36,6 +37,7 @@ __all__ = [
     "Refused",
     "Rule",
     "RuleSet",
+    "Suppress",
     "Tuning",
     "View",
     "clause",

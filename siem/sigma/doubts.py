@@ -14,6 +14,7 @@ from siem.errors import ContentError
 from siem.problem import Place, Problem
 from siem.schema import DatasetFields, LogSource
 from siem.sigma.correlation import Correlation
+from siem.sigma.custom import CUSTOM, KEYS
 from siem.sigma.detection import Detection
 from siem.sigma.head import LOGSOURCE
 from siem.sigma.loading import RuleSet
@@ -95,6 +96,10 @@ def written(document: Document, one: Rule | Correlation | Filter, lists: Lists) 
         if section in document.content:
             yield from misread(document.below((section,)), (section,))
             yield from empty(document.content[section], lists, (section,))
+    known = TERMS if isinstance(one, Filter) else sorted(KEYS)
+    for key in one.custom.keys() - set(known):
+        told = f"custom has `{key}`, which says nothing here; there is: {', '.join(known)}"
+        yield Problem(told, (CUSTOM, str(key)))
     if not isinstance(one, Correlation):
         yield from unused(one.detection, "filter" if isinstance(one, Filter) else "detection")
 

@@ -9,6 +9,7 @@ from typing import Any
 from siem.schema import Column, DatasetFields, Entry, Extension, Joined, LogSource, Path, Source
 from siem.sigma import duckdb, opensearch
 from siem.sigma.correlation import Correlation, wording
+from siem.sigma.custom import Suppress
 from siem.sigma.detection import Detection
 from siem.sigma.head import Head
 from siem.sigma.loading import RuleSet
@@ -61,6 +62,7 @@ class Explaining:
             "logsource": {name: value for name, value in asdict(rule.logsource).items() if value},
             "datasets": list(datasets_of(rule, self._answering)),
             "alerts": self._alerts(rule),
+            "suppress": suppressing(rule.suppress),
             "condition": list(rule.detection.conditions),
             "tree": tree(rule.detection),
             "filters": [{**head(one, "filter"), "tree": tree(one.detection)} for one in rule.filters],
@@ -87,6 +89,7 @@ class Explaining:
         return {
             **head(one, one.kind),
             "alerts": self._alerts(one),
+            "suppress": suppressing(one.suppress),
             "rules": [self._part(one, key) for key in one.rules],
             "group_by": list(one.group_by),
             "window": wording.span(one.span),
@@ -118,6 +121,13 @@ class Explaining:
         if rule.key in self._rules.silent:
             return f"only by {', '.join(above)}"
         return f"by itself, and by {', '.join(above)}" if above else "by itself"
+
+
+def suppressing(suppress: Suppress | None) -> str | None:
+    if suppress is None:
+        return None
+    same = "of the usual group" if suppress.by is None else f"with the same {', '.join(suppress.by)}"
+    return f"all {same} within {wording.span(suppress.span)} of the first are one alert"
 
 
 def head(rule: Head, kind: str) -> Explained:

@@ -10,7 +10,7 @@ from typing import Any
 from siem.documents import Document
 from siem.problem import Problems
 from siem.schema import LogSource
-from siem.sigma import tree
+from siem.sigma import custom, tree
 from siem.sigma.detection import NOTHING, Detection, detection
 from siem.sigma.head import Head, head, logsource, names_of
 from siem.sigma.modifiers import Lists
@@ -55,6 +55,7 @@ class Rule(Head):
     """A rule about one event.
 
     tree: what it means, its filters with it. detection: its own section, as it is written. filters: those added.
+    suppress: how its matches become alerts, where that is not as usual.
     fingerprint: hash of what it means (condition, log source, level); another title does not change it.
     """
 
@@ -62,6 +63,7 @@ class Rule(Head):
     logsource: LogSource
     detection: Detection = NO_DETECTION
     filters: tuple[Filter, ...] = ()
+    suppress: custom.Suppress | None = None
 
     @property
     def fields(self) -> frozenset[str]:
@@ -86,4 +88,5 @@ def event_rule(document: Document, label: str, lists: Lists, problems: Problems)
         problems.add("a rule must have a detection")
     if tree.depth(own.tree) > DEEPEST:
         problems.add(TOO_DEEP, "detection")
-    return Rule(**named, tree=own.tree, logsource=source, detection=own)
+    suppress = custom.suppress(named["custom"], problems)
+    return Rule(**named, tree=own.tree, logsource=source, detection=own, suppress=suppress)

@@ -29,8 +29,8 @@ from typing import Any
 from siem.documents import Document, mapping
 from siem.errors import ContentError
 from siem.problem import Place, Problem, Problems
-from siem.sigma.correlation.reading import timespan
 from siem.sigma.head import LEVELS, TIERS, lower
+from siem.sigma.spans import span
 
 DEFAULT = "default"
 RULES, TAGS = SECTIONS = ("rules", "tags")
@@ -141,7 +141,7 @@ def _threshold(value: Any) -> float:
 def _timespan(value: Any) -> timedelta:
     if value is None:
         raise Problem("`timespan` needs a value, as 15m")
-    return timespan(value)
+    return span(value, "timespan")
 
 
 def _tier(value: Any) -> str:

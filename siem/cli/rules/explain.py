@@ -83,7 +83,7 @@ def _below(file: str, name: str) -> bool:
 def text(rule: dict[str, Any]) -> Iterator[str]:
     """The same for people, line by line."""
     yield f"{rule['title']}"
-    for name in ("id", "name", "type", "level", "status", "file", "alerts"):
+    for name in ("id", "name", "type", "level", "status", "file", "alerts", "suppress"):
         if rule[name]:
             yield _line(name, rule[name])
     yield from _of_event_rule(rule) if "queries" in rule else _of_correlation(rule)

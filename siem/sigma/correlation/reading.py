@@ -13,16 +13,13 @@ from siem.documents import Document
 from siem.problem import Problem, Problems
 from siem.sigma import parse
 from siem.sigma.correlation.rule import COMPARISONS, NUMERIC, Correlation, Kind, Threshold
+from siem.sigma.custom import CUSTOM, SUPPRESS, Suppress, suppress
 from siem.sigma.head import head
+from siem.sigma.spans import span
 from siem.sigma.tree import And, Exists, Leaf, Node, fields
 
 SECTION = "correlation"
 KEYS = frozenset(("type", "rules", "group-by", "timespan", "condition", "aliases", "generate"))
-UNITS = {
-    "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "M": 30 * 86_400, "y": 365 * 86_400,
-}  # fmt: skip
-TIMESPAN = re.compile(r"([0-9]{1,9})([smhdwMy])")
-LONGEST = timedelta(days=100 * 365)
 TEMPORAL = frozenset((Kind.TEMPORAL, Kind.TEMPORAL_ORDERED))
 WORDS = re.compile(r"[^\s()]+")
 
@@ -42,12 +39,13 @@ def correlation(document: Document, label: str, problems: Problems) -> Correlati
     kind = _kind(given)
     rules = _names(given, "rules", problems)
     read = _Condition(kind, given.get("condition"), rules, problems)
+    group_by = _names(given, "group-by", problems)
     return Correlation(
         **named,
         kind=kind,
         rules=rules or read.named,
-        span=problems.attempt((SECTION, "timespan"), partial(timespan, given.get("timespan"))) or timedelta(),
-        group_by=_names(given, "group-by", problems),
+        span=problems.attempt((SECTION, "timespan"), partial(span, given.get("timespan"), "timespan")) or timedelta(),
+        group_by=group_by,
         aliases=_aliases(given, problems),
         threshold=read.threshold,
         expression=read.expression,
@@ -55,6 +53,7 @@ def correlation(document: Document, label: str, problems: Problems) -> Correlati
         percentile=read.percentile,
         ties=_flag(named["custom"].get("ties"), problems, "custom", "ties"),
         generate=_flag(given.get("generate", document.content.get("generate")), problems, SECTION, "generate"),
+        suppress=_suppress(named["custom"], group_by, problems),
     )
 
 
@@ -90,20 +89,6 @@ def _names(given: Mapping[str, Any], name: str, problems: Problems) -> tuple[str
     return tuple(listed)
 
 
-def timespan(value: Any) -> timedelta:
-    """Of a number and a unit, as 15m.
-
-    Raises:
-        Problem: it is none.
-    """
-    found = TIMESPAN.fullmatch(str(value))
-    span = timedelta(seconds=int(found[1]) * UNITS[found[2]]) if found else timedelta()
-    if not timedelta() < span <= LONGEST:
-        told = "is needed" if value is None else f"cannot be {value}"
-        raise Problem(f"`timespan` {told}: write a number above 0 and s, m, h, d, w, M or y, as 15m; at most 100 years")
-    return span
-
-
 def _aliases(given: Mapping[str, Any], problems: Problems) -> Mapping[str, Mapping[str, str]]:
     value = given.get("aliases") or {}
     if not isinstance(value, dict):
@@ -115,6 +100,14 @@ def _aliases(given: Mapping[str, Any], problems: Problems) -> Mapping[str, Mappi
             problems.add("an alias must be a mapping of rules to fields", SECTION, "aliases", alias)
             continue
         found[str(alias)] = of
+    return found
+
+
+def _suppress(custom: Mapping[str, Any], group_by: Sequence[str], problems: Problems) -> Suppress | None:
+    found = suppress(custom, problems)
+    for name in found.by or () if found else ():
+        if name not in group_by:
+            problems.add(f"`by` has {name}, which the correlation does not group by", CUSTOM, SUPPRESS, "by")
     return found
 
 

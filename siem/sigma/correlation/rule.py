@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from siem.sigma.custom import Suppress
 from siem.sigma.head import Head
 from siem.sigma.tree import Node
 
@@ -65,6 +66,7 @@ class Correlation(Head):
     percentile: 0 to 100, for `value_percentile`.
     ties: for `temporal_ordered`: equal times are in order.
     generate: the rules that it names alert for themselves too.
+    suppress: which episodes are one alert, where that is not each; `by` are some of `group_by`.
     """
 
     kind: Kind
@@ -78,6 +80,12 @@ class Correlation(Head):
     percentile: float | None = None
     ties: bool = False
     generate: bool = False
+    suppress: Suppress | None = None
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """The names of `group_by` that its alerts are about."""
+        return self.group_by if self.suppress is None or self.suppress.by is None else self.suppress.by
 
     @property
     def fingerprint(self) -> str:

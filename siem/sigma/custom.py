@@ -1,0 +1,70 @@
+"""What rules say under `custom`, beyond Sigma: docs/writing-detections.md says what each key means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from siem.problem import Problems
+from siem.sigma.spans import span
+
+CUSTOM, SUPPRESS = "custom", "suppress"
+KEYS = frozenset(("after_hours", "group", "title", "text", "ties", SUPPRESS))
+"""Those that mean something to us."""
+
+
+@dataclass(frozen=True)
+class Suppress:
+    """Matches with the same values of `by` that follow the first within `span`, its end included, are one alert.
+
+    by: None: the usual group.
+    """
+
+    by: tuple[str, ...] | None
+    span: timedelta
+
+
+def suppress(custom: Mapping[str, Any], problems: Problems) -> Suppress | None:
+    """Of a rule or correlation; None where it says nothing of it."""
+    given = section(custom, SUPPRESS, ("by", "for"), problems)
+    if given is None:
+        return None
+    if "by" in given and "group" in custom:
+        problems.add("`group` and `suppress.by` both say what an alert is about: leave one out", CUSTOM, SUPPRESS, "by")
+    by = names(given, "by", problems, CUSTOM, SUPPRESS) if "by" in given else None
+    return Suppress(by, length(given, "for", problems, CUSTOM, SUPPRESS))
+
+
+def section(
+    custom: Mapping[str, Any], name: str, keys: tuple[str, ...], problems: Problems
+) -> Mapping[str, Any] | None:
+    """What stands below a key of `custom`; None where the key is missing, or what stands there is no mapping."""
+    given = custom.get(name)
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        problems.add(f"{name} must be a mapping of {', '.join(keys)}", CUSTOM, name)
+        return None
+    for key in given.keys() - set(keys):
+        problems.add(f"{name} has no `{key}`; there is: {', '.join(keys)}", CUSTOM, name, str(key))
+    return given
+
+
+def names(given: Mapping[str, Any], name: str, problems: Problems, *place: str) -> tuple[str, ...]:
+    """A field, or a list of different fields."""
+    value = given.get(name)
+    listed = value if isinstance(value, list) else [value]
+    if not listed or not all(isinstance(text, str) and text for text in listed) or len({*listed}) < len(listed):
+        problems.add(f"`{name}` must be a list of different fields", *place, name)
+        return ()
+    return tuple(listed)
+
+
+def length(
+    given: Mapping[str, Any], name: str, problems: Problems, *place: str, least: timedelta = timedelta(seconds=1)
+) -> timedelta:
+    """A length of time, which has to be there."""
+    return problems.attempt((*place, name), partial(span, given.get(name), name, least)) or timedelta()

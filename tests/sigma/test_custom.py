@@ -1,0 +1,89 @@
+"""What rules say under `custom` beyond Sigma: how it is read, and what is refused with its line."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from textwrap import indent
+
+import pytest
+
+from siem.sigma import Doubting, RuleSet, Suppress, load_rules
+
+RULE = """\
+title: R
+name: r
+logsource: {}
+detection: {s: {f: v}, condition: s}
+"""
+CORRELATION = """\
+---
+title: C
+correlation: {type: event_count, rules: r, group-by: [user, ip], timespan: 5m, condition: {gte: 2}}
+"""
+
+
+def loaded(tmp_path: Path, custom: str, before: str = RULE) -> RuleSet:
+    (tmp_path / "r.yml").write_text(f"{before}custom:\n{indent(custom, '  ')}")
+    return load_rules([tmp_path / "r.yml"])
+
+
+def told(rules: RuleSet, before: str = RULE) -> list[tuple[int, str]]:
+    """Lines, the one with `custom:` being 0, and what is said."""
+    return [((error.line or 0) - before.count("\n") - 1, error.message) for error in rules.refused]
+
+
+def test_a_rule_says_how_its_matches_become_alerts(tmp_path: Path) -> None:
+    (rule,) = loaded(tmp_path, "suppress: {by: [a, b], for: 90m}\n").rules
+    assert rule.suppress == Suppress(("a", "b"), timedelta(minutes=90))
+    (rule,) = loaded(tmp_path, "suppress: {by: a, for: 1d}\n").rules
+    assert rule.suppress == Suppress(("a",), timedelta(days=1))
+    (rule,) = loaded(tmp_path, "suppress: {for: 1d}\n").rules
+    assert rule.suppress == Suppress(None, timedelta(days=1))
+    assert loaded(tmp_path, "title: T\n").rules[0].suppress is None
+
+
+def test_a_correlation_suppresses_by_some_of_what_it_groups_by(tmp_path: Path) -> None:
+    (one,) = loaded(tmp_path, "suppress: {by: ip, for: 1h}\n", RULE + CORRELATION).correlations
+    assert one.suppress == Suppress(("ip",), timedelta(hours=1))
+    assert one.about == ("ip",)
+    (one,) = loaded(tmp_path, "suppress: {for: 1h}\n", RULE + CORRELATION).correlations
+    assert one.about == ("user", "ip")
+
+
+LENGTH = "write a number above 0 and s, m, h, d, w, M or y, as 15m; at most 100 years"
+
+
+@pytest.mark.parametrize(
+    ("custom", "line", "message"),
+    [
+        ("suppress: 6h", 1, "suppress must be a mapping of by, for"),
+        ("suppress:\n  by: a", 1, f"`for` is needed: {LENGTH}"),
+        ("suppress:\n  by: a\n  for: 0h", 3, f"`for` cannot be 0h: {LENGTH}"),
+        ("suppress:\n  for: 6 h", 2, f"`for` cannot be 6 h: {LENGTH}"),
+        ("suppress:\n  for: 6h\n  by: []", 3, "`by` must be a list of different fields"),
+        ("suppress:\n  for: 6h\n  by: [a, a]", 3, "`by` must be a list of different fields"),
+        ("suppress:\n  for: 6h\n  by: [1]", 3, "`by` must be a list of different fields"),
+        ("suppress:\n  for: 6h\n  field: a", 3, "suppress has no `field`; there is: by, for"),
+        (
+            "group: [a]\nsuppress:\n  for: 6h\n  by: b",
+            4,
+            "`group` and `suppress.by` both say what an alert is about: leave one out",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_line(tmp_path: Path, custom: str, line: int, message: str) -> None:
+    assert told(loaded(tmp_path, custom)) == [(line, message)]
+
+
+def test_a_correlation_cannot_suppress_by_what_it_does_not_group_by(tmp_path: Path) -> None:
+    before = RULE + CORRELATION
+    message = "`by` has host, which the correlation does not group by"
+    assert told(loaded(tmp_path, "suppress:\n  for: 6h\n  by: [ip, host]", before), before) == [(3, message)]
+
+
+def test_a_key_of_custom_that_says_nothing_is_doubted(tmp_path: Path) -> None:
+    rules = loaded(tmp_path, "title: T\nsupress: {for: 6h}\n")
+    (doubt,) = [one for one in Doubting(rules, {}, {}, {}).all() if one.message.startswith("custom")]
+    assert doubt.message.startswith("custom has `supress`, which says nothing here; there is: group, ")
+    assert (doubt.line or 0) - RULE.count("\n") - 1 == 2
