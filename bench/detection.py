@@ -85,9 +85,10 @@ def passed(over: Stored, asked: Sequence[Rule]) -> int:
     def erred(rule: Rule, error: ContentError) -> None:
         raise error
 
-    wanted = frozenset[str]().union(*[shown(rule) for rule in asked])
+    fields = over.sources.fields[DATASET]
+    wanted = frozenset[str]().union(*[shown(rule, fields.names) for rule in asked])
     with closing(open_folder(over.folder / "store")) as store:
-        for _ in Packs(over.sources.fields[DATASET], store.dialect).found(store, asked, Span(), wanted, erred):
+        for _ in Packs(fields, store.dialect).found(store, asked, Span(), wanted, erred):
             pass
     return OBJECTS * RECORDS
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +15,7 @@ from siem.detect import wording
 from siem.detect.circumstances import Circumstances
 from siem.detect.correlated import Episode
 from siem.detect.correlating import EVIDENCE, LONGEST
+from siem.detect.new_terms import Firsts
 from siem.detect.suppressing import runs
 from siem.schema import fold
 from siem.sigma import LEVELS, Correlation, Rule, Suppress
@@ -57,14 +58,20 @@ def named_group(rule: Rule) -> list[str] | None:
     """What the rule itself says that its alerts are about."""
     if rule.suppress is not None and rule.suppress.by is not None:
         return list(rule.suppress.by)
+    if rule.new_terms is not None:
+        return list(rule.new_terms.names)
     named = rule.custom.get("group")
     return [str(name) for name in named] if isinstance(named, list) else None
 
 
-def shown(rule: Rule | Correlation) -> frozenset[str]:
-    """The fields of events that an alert's group, title, text and values are made of."""
+def shown(rule: Rule | Correlation, known: Collection[str]) -> frozenset[str]:
+    """The fields of events that an alert's group, title, text and values are made of.
+
+    known: those that the events may have; of what every alert shows the others are not looked for, which would take
+    the reading of whole records.
+    """
     own = named_group(rule) if isinstance(rule, Rule) else None
-    return wording.fields(rule).union(SHOWN, own or ())
+    return wording.fields(rule).union([name for name in SHOWN if name in known], own or ())
 
 
 def episodes(signals: Iterable[Signal], suppress: Suppress | None = None) -> Iterator[list[Signal]]:
@@ -98,6 +105,23 @@ def rule_alerts(rule: Rule, signals: Iterable[Signal], among: Circumstances) -> 
         events = tuple([signal.event_id for signal in run[:EVIDENCE]])
         span = (run[0].timestamp, run[-1].timestamp)
         made.append(_alert(rule, run[0].group, span, len(run), events, run, among))
+    return made
+
+
+def new_term_alerts(rule: Rule, learning: timedelta, signals: Iterable[Signal], among: Circumstances) -> list[Alert]:
+    """The alerts of a rule of new terms: one for each new value, whose id does not depend on where it came first.
+
+    Signals of the rule as it was before, when it looked at other fields, are apart.
+    """
+    firsts = Firsts[Signal]()
+    for signal in signals:
+        within = (folded(signal.within or {}), tuple(sorted(signal.group)))
+        firsts.add(within, folded(signal.group), signal.timestamp, signal.event_id, signal)
+    made = []
+    for one in firsts.new(learning):
+        span = (one.timestamp, one.timestamp)
+        alert = _alert(rule, one.group, span, 1, (one.event_id,), [one], among)
+        made.append(replace(alert, id=term_id(rule.key, one.group), within=one.within))
     return made
 
 
@@ -205,3 +229,8 @@ def alert_id(rule: str, group: Mapping[str, str], time: datetime, event: str) ->
     """Hash of what makes an alert that one: rule, group, and the first event's time and id."""
     text = json.dumps([rule, folded(group), time.astimezone(UTC).isoformat(), event])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def term_id(rule: str, group: Mapping[str, str]) -> str:
+    """Hash of what makes an alert of a new term that one: rule and group."""
+    return hashlib.sha256(json.dumps([rule, folded(group)]).encode()).hexdigest()[:24]

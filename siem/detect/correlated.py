@@ -149,7 +149,7 @@ class Correlated:
                 }
             elif key == seen.rule:
                 fields = [correlation.field_of(name, key) for name in correlation.group_by]
-                groups = _groups([seen.values.get(name, ()) for name in fields])
+                groups = combinations([seen.values.get(name, ()) for name in fields])
             else:
                 continue
             found = {**groups, **found}
@@ -257,7 +257,7 @@ class _Run:
 
     def _of_event(self, correlation: Correlation, slot: int, seen: Seen) -> Iterator[_Part]:
         fields = [correlation.field_of(name, seen.rule) for name in correlation.group_by]
-        for group in _groups([seen.values.get(name, ()) for name in fields]):
+        for group in combinations([seen.values.get(name, ()) for name in fields]):
             for value, figure in _values(correlation, seen):
                 yield _Part(slot, _text(group), seen.time, seen.event_id, value, figure)
 
@@ -289,8 +289,8 @@ def _moments(row: Mapping[str, Any]) -> list[Moment]:
     return list(zip(row["times"], row["events"], strict=True))
 
 
-def _groups(values: Iterable[Sequence[str]]) -> dict[Group, Group]:
-    """Folded -> written, of every combination."""
+def combinations(values: Iterable[Sequence[str]]) -> dict[Group, Group]:
+    """Folded -> written, of every combination, at most 1,000; none where a value is missing."""
     return {tuple(map(fold, chosen)): chosen for chosen in islice(product(*values), MOST_GROUPS)}
 
 
@@ -302,7 +302,7 @@ def _values(correlation: Correlation, seen: Seen) -> Iterator[tuple[str | None, 
     """What is counted of an event: combinations of texts, or numbers; once nothing, where nothing is asked for."""
     texts = [seen.values.get(correlation.field_of(name, seen.rule), ()) for name in correlation.fields]
     if correlation.kind is Kind.VALUE_COUNT:
-        yield from ((_text(combination), None) for combination in _groups(texts))
+        yield from ((_text(combination), None) for combination in combinations(texts))
     elif correlation.kind in NUMERIC:
         figures = [number(text) for text in texts[0]]
         yield from ((None, float(one)) for one in figures if one is not None and _is_finite(one))

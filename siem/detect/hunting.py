@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from siem.detect.correlated import Correlated, Episode, Seen
 from siem.detect.correlating import Correlator
+from siem.detect.new_terms import Firsts, terms_of
 from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Batch, Documents
@@ -19,6 +20,7 @@ from siem.parsing.guards import is_deeper
 from siem.schema import BY_NAME, DatasetFields, additions, decoded
 from siem.sigma import (
     Dispatch,
+    NewTerms,
     Reader,
     Rule,
     RuleSet,
@@ -116,7 +118,10 @@ class Hunt:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a correlation found. left_out: events that had no value to be grouped or counted by. untimed: no time."""
+    """What a correlation found; of a rule of new terms only what it left out.
+
+    left_out: events that had no value to be grouped or counted by. untimed: no time.
+    """
 
     episodes: Sequence[Episode]
     left_out: int
@@ -125,11 +130,15 @@ class Finding:
 
 
 def concluded(matches: Iterable[Match], rules: RuleSet, correlated: Correlated) -> Iterator[Match | Finding]:
-    """See `Hunt.concluded`. A match without a time is left out of correlations, and counted."""
+    """See `Hunt.concluded`. A match without a time is left out of correlations and new terms, and counted."""
+    new: dict[str, NewOnes] = {rule.key: NewOnes(rule.new_terms) for rule in rules.rules if rule.new_terms}
     seen: list[Seen] = []
     untimed: Counter[str] = Counter()
     silent = rules.silent
     for match in matches:
+        if (mine := new.get(match.rule.key)) is not None:
+            mine.add(match)
+            continue
         if match.rule.key not in silent:
             yield match
         if (key := match.rule.key) not in correlated.rules:
@@ -138,6 +147,9 @@ def concluded(matches: Iterable[Match], rules: RuleSet, correlated: Correlated) 
             seen.append(Seen(key, match.event_id, time, match.values))
         else:
             untimed[key] += 1
+    for key, ones in new.items():
+        yield from ones.matches()
+        yield Finding((), ones.left_out, key, ones.untimed)
     if not correlated.alerting:
         return
     correlator = Correlator()
@@ -147,24 +159,47 @@ def concluded(matches: Iterable[Match], rules: RuleSet, correlated: Correlated) 
         yield Finding(outcome.episodes, outcome.left_out, one.key, without)
 
 
+class NewOnes:
+    """The matches of a rule of new terms. left_out: those that had no value to be grouped by. untimed: no time."""
+
+    def __init__(self, terms: NewTerms) -> None:
+        self._terms, self._firsts = terms, Firsts[Match]()
+        self.left_out = self.untimed = 0
+
+    def add(self, match: Match) -> None:
+        if (time := time_of(match.timestamp or "")) is None:
+            self.untimed += 1
+            return
+        for term in terms_of(self._terms, match.values):
+            self._firsts.add(term[: len(self._terms.by)], term, time, match.event_id, match)
+        looked_at = all(match.values.get(name) for name in self._terms.fields)
+        self.left_out += looked_at and not all(match.values.get(name) for name in self._terms.by)
+
+    def matches(self) -> list[Match]:
+        """Those that have what is new, each once, in order of time."""
+        return list({id(match): match for match in self._firsts.new(self._terms.learning)}.values())
+
+
 class Matches:
-    """Makes matches in documents of one dataset, with the values that correlations ask for."""
+    """Makes matches in documents of one dataset, with the values that correlations and new terms ask for."""
 
     def __init__(self, correlated: Correlated, fields: DatasetFields) -> None:
         self._correlated, self._reader = correlated, Reader(fields)
 
     def columns(self, rules: Iterable[Rule]) -> frozenset[str]:
         """The columns of a document that matches of these rules are made of."""
-        wanted = {name for rule in rules for name in self._correlated.wanted(rule.key)}
+        wanted = {name for rule in rules for name in self._wanted(rule)}
         return fields_read(wanted, self._reader.fields) | {"event.id", "@timestamp"}
 
     def __call__(self, rule: Rule, document: Any, event_id: str | None = None) -> Match:
         """event_id: of a record of no dataset."""
-        wanted = self._correlated.wanted(rule.key)
-        values = {name: self._reader.texts(name, document) for name in wanted}
+        values = {name: self._reader.texts(name, document) for name in self._wanted(rule)}
         if event_id is None:
             return Match(rule, document["event.id"], document["@timestamp"], values)
         return Match(rule, event_id, written_time(document), values)
+
+    def _wanted(self, rule: Rule) -> frozenset[str]:
+        return self._correlated.wanted(rule.key).union(rule.new_terms.names if rule.new_terms else ())
 
 
 class Judge(Protocol):

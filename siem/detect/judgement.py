@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from siem.detect.alerts import correlation_alerts, folded, group_of, rule_alerts, shown, succeeded
+from siem.detect.alerts import correlation_alerts, folded, group_of, new_term_alerts, rule_alerts, shown, succeeded
 from siem.detect.circumstances import USUAL, Circumstances
-from siem.detect.correlated import Correlated, Seen
+from siem.detect.correlated import Correlated, Group, Seen, combinations
 from siem.detect.correlating import Correlator
 from siem.detect.sources import Sources
-from siem.sigma import Correlation, Reader, Rule, RuleSet, fields_read
+from siem.sigma import Correlation, NewTerms, Reader, Rule, RuleSet, fields_read
 from siem.store.contract import Alert, Hit, Signal
 
 INGESTED = "event.ingested"
 
 
 class Judgement:
-    """What a rule set makes of hits. left_out: of correlations, events that had no value to be grouped by."""
+    """What a rule set makes of hits. left_out: of correlations and rules of new terms, events that had no value
+    to be grouped by."""
 
     def __init__(self, rules: RuleSet, sources: Sources, among: Circumstances = USUAL) -> None:
         self._among = among
@@ -28,7 +30,7 @@ class Judgement:
         self._correlations = {one.key: one for one in self._correlated.alerting}
         self._readers = {dataset: Reader(fields) for dataset, fields in sources.fields.items()}
         self._correlator = Correlator()
-        self._fields: dict[str, frozenset[str]] = {}
+        self._fields: dict[tuple[str, str], frozenset[str]] = {}
         self.left_out: Counter[str] = Counter()
 
     def takers(self, rule: Rule) -> tuple[str, ...]:
@@ -38,13 +40,18 @@ class Judgement:
 
     def columns(self, rule: Rule, dataset: str) -> frozenset[str]:
         """The columns of a document that its signals are made of."""
-        return fields_read(self._wanted(rule), self._readers[dataset].fields) | {INGESTED}
+        return fields_read(self._wanted(rule, dataset), self._readers[dataset].fields) | {INGESTED}
 
-    def signals(self, rule: Rule, hit: Hit) -> Iterator[Signal]:
-        """The signals of a hit: one for the rule itself, one for each group of each correlation that stands on it."""
-        document = hit.document or {}
-        read = self._readers[hit.dataset]
-        values = {name: texts for name in self._wanted(rule) if (texts := read.texts(name, document))}
+    def signals(self, rule: Rule, hit: Hit, before: set[Group] | None = None) -> Iterator[Signal]:
+        """The signals of a hit: one for the rule itself, one for each group of each correlation that stands on it.
+
+        before: of a rule of new terms, the terms of earlier hits, to which those of this one are added: no signals are
+        made of them again.
+        """
+        if rule.new_terms is not None:
+            yield from self._terms(rule, rule.new_terms, hit, set() if before is None else before)
+            return
+        values = self._values(rule, hit)
         old = is_old(hit, self._among.live_window)
         if rule.key not in self._silent:
             yield self._signal(rule, hit, group_of(rule, values), values, old)
@@ -55,13 +62,34 @@ class Judgement:
             for group in groups:
                 yield self._signal(one, hit, group, values, old, rule.key)
 
-    def _wanted(self, rule: Rule) -> frozenset[str]:
+    def _terms(self, rule: Rule, terms: NewTerms, hit: Hit, before: set[Group]) -> Iterator[Signal]:
+        """A signal for each term that is not among those before."""
+        read, document = self._readers[hit.dataset], hit.document or {}
+        texts = [read.texts(name, document) for name in terms.names]
+        self.left_out[rule.key] += all(texts[len(terms.by) :]) and not all(texts)
+        found = {folded: written for folded, written in combinations(texts).items() if folded not in before}
+        if not found:
+            return
+        before.update(found)
+        values, old = self._values(rule, hit), is_old(hit, self._among.live_window)
+        for written in found.values():
+            group = dict(zip(terms.names, written, strict=True))
+            within = {name: group[name] for name in terms.by}
+            yield replace(self._signal(rule, hit, group, values, old), within=within)
+
+    def _values(self, rule: Rule, hit: Hit) -> dict[str, Sequence[str]]:
+        read, document = self._readers[hit.dataset], hit.document or {}
+        return {name: texts for name in self._wanted(rule, hit.dataset) if (texts := read.texts(name, document))}
+
+    def _wanted(self, rule: Rule, dataset: str) -> frozenset[str]:
         """The fields whose values its signals have."""
-        if rule.key not in self._fields:
+        if (rule.key, dataset) not in self._fields:
             takers: list[Rule | Correlation] = [*self._correlated.over(rule.key)]
             takers += [rule] if rule.key not in self._silent else []
-            self._fields[rule.key] = self._correlated.wanted(rule.key).union(*map(shown, takers))
-        return self._fields[rule.key]
+            known = self._readers[dataset].fields.names
+            parts = [shown(taker, known) for taker in takers]
+            self._fields[rule.key, dataset] = self._correlated.wanted(rule.key).union(*parts)
+        return self._fields[rule.key, dataset]
 
     def _signal(
         self,
@@ -82,8 +110,10 @@ class Judgement:
 
     def settled(self, key: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert]:
         """See `siem.store.contract.Settle`."""
-        if key in self._rules:
-            return succeeded(rule_alerts(self._rules[key], signals, self._among), standing)
+        if (rule := self._rules.get(key)) is not None and rule.new_terms is not None:
+            return succeeded(new_term_alerts(rule, rule.new_terms.learning, signals, self._among), standing)
+        if rule is not None:
+            return succeeded(rule_alerts(rule, signals, self._among), standing)
         seen = {(one.matched, one.event_id, one.timestamp): one for one in signals}
         outcome = self._correlated.outcome(
             self._correlations[key],

@@ -7,10 +7,11 @@ refused for a while, or added later take nothing from each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from siem.detect.circumstances import USUAL, Circumstances
+from siem.detect.correlated import Group
 from siem.detect.judgement import Judgement
 from siem.detect.packs import Erred, Found, Packs, Span, by_span
 from siem.detect.sources import Sources
@@ -33,7 +34,7 @@ class Passed:
     """What a pass did. errors: rules that could not be run, and why; they disturb no other rule.
 
     owed: of these rules, how many objects those that erred have yet to judge; later passes try again.
-    left_out: of these correlations, how many events had no value to be grouped by.
+    left_out: of these correlations and rules, how many events had no value to be grouped by.
     events: of the objects. oldest: when the first object was committed of those that are being judged.
     """
 
@@ -199,12 +200,20 @@ class _Pass:
                 self.done.owed[rule.key] = self.done.owed.get(rule.key, 0) + len(owed[rule.key])
 
     def again(self, span: Span) -> None:
-        """Judge a span again, taker by taker; a correlation only where none of its rules erred."""
+        """Judge a span again. Rules of new terms go on to the end: a term that is not new in the span any more may be
+        new later."""
+        lasting = {key for key, rule in self._rules.items() if rule.new_terms is not None}
+        self._again(self._rules.keys() - lasting, span)
+        self._again(lasting, replace(span, until=None))
+
+    def _again(self, keys: Collection[str], span: Span) -> None:
+        """Taker by taker; a correlation only where none of its rules erred."""
         turn = self._store.progress().turn
-        found: dict[str, list[Signal]] = {taker: [] for rule in self._rules.values() for taker in self._takers(rule)}
+        found: dict[str, list[Signal]] = {taker: [] for key in keys for taker in self._takers(self._rules[key])}
         erred: set[str] = set()
-        for dataset in self._sources.fields:
-            for key, signals in self._judged(dataset, self._of(dataset), span).items():
+        for dataset in self._sources.fields if keys else ():
+            rules = [rule for rule in self._of(dataset) if rule.key in keys]
+            for key, signals in self._judged(dataset, rules, span).items():
                 erred.update(self._takers(self._rules[key]) if signals is None else ())
                 for signal in signals or []:
                     found[signal.rule_id].append(signal)
@@ -225,10 +234,11 @@ class _Pass:
             signals[rule.key] = None
 
         columns = frozenset[str]().union(*[self._judgement.columns(rule, dataset) for rule in rules])
+        terms: dict[str, set[Group]] = {rule.key: set() for rule in rules if rule.new_terms is not None}
         for found in self._packs[dataset].found(self._store, rules, span, columns, erred):
             for rule in found.rules:
                 if (made := signals[rule.key]) is not None:
-                    made += self._judgement.signals(rule, found.hit)
+                    made += self._judgement.signals(rule, found.hit, terms.get(rule.key))
         return signals
 
     def _takers(self, rule: Rule) -> tuple[str, ...]:

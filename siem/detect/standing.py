@@ -9,7 +9,7 @@ from itertools import groupby, islice
 
 from siem.detect.judgement import Judgement
 from siem.store.contract import Alert, Signal, Store
-from siem.store.groups import grouping
+from siem.store.groups import settled_by
 from siem.store.handling import MERGED
 
 TOGETHER = 500
@@ -48,11 +48,16 @@ def differences(store: Store, judgement: Judgement, done: Standing) -> Iterator[
         if len(whole) < len(groups):
             done.left_out |= {groups[0][0].rule_id}
         doubtful += [group[0] for group in whole if any(True for _ in _differing(judgement, group, there))]
-    before = [store.signals(one.rule_id, one.group) for one in doubtful]
+    before = [_beside(store, one) for one in doubtful]
     now = _alerts(store) if doubtful else there
     for one, signals in zip(doubtful, before, strict=True):
-        if signals and signals == store.signals(one.rule_id, one.group):
+        if signals and signals == _beside(store, one):
             yield from _differing(judgement, signals, now)
+
+
+def _beside(store: Store, one: Signal) -> list[Signal]:
+    """The signals that are settled together with this one."""
+    return store.signals(one.rule_id, one.group if one.within is None else one.within)
 
 
 def _alerts(store: Store) -> dict[str, Alert]:
@@ -62,7 +67,7 @@ def _alerts(store: Store) -> dict[str, Alert]:
 def _groups(signals: Iterable[Signal]) -> Iterator[list[list[Signal]]]:
     """Some groups of a rule at a time."""
     for _, of_rule in groupby(signals, key=lambda signal: signal.rule_id):
-        groups = (list(run) for _, run in groupby(of_rule, key=lambda signal: grouping(signal.group)))
+        groups = (list(run) for _, run in groupby(of_rule, key=settled_by))
         while some := list(islice(groups, TOGETHER)):
             yield some
 

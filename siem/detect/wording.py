@@ -28,8 +28,12 @@ def fields(rule: Rule | Correlation) -> frozenset[str]:
 
 
 def title(rule: Rule | Correlation, values: Mapping[str, Sequence[str]]) -> str:
-    """Of an alert: the rule's template, else its title."""
-    return _filled(_template(rule, "title"), values) or rule.title
+    """Of an alert: the rule's template, else its title; of new terms with these."""
+    if filled := _filled(_template(rule, "title"), values):
+        return filled
+    if not isinstance(rule, Rule) or rule.new_terms is None:
+        return rule.title
+    return f"{rule.title}: {', '.join([_shown(values.get(name, ())) for name in rule.new_terms.fields])}"
 
 
 def text(rule: Rule | Correlation, values: Mapping[str, Sequence[str]]) -> str:

@@ -95,9 +95,11 @@ class Trial:
     def _found(self, case: Case, engine: str, batches: Sequence[Batch]) -> Found:
         hunt = self._hunt(case.rules, case.rule.key, engine)
         seen = tuple([match for batch in batches for match in hunt.batch(batch)])
+        concluded = list(hunt.concluded(seen))
         if isinstance(case.rule, Rule):
-            return Found(tuple([(id_,) for id_ in sorted({match.event_id for match in seen})]), seen=seen)
-        findings = [one for one in hunt.concluded(seen) if isinstance(one, Finding) and one.key == case.rule.key]
+            ids = {one.event_id for one in concluded if isinstance(one, Match)}
+            return Found(tuple([(id_,) for id_ in sorted(ids)]), seen=seen)
+        findings = [one for one in concluded if isinstance(one, Finding) and one.key == case.rule.key]
         episodes = sorted([tuple(sorted(episode.events)) for one in findings for episode in one.episodes])
         return Found(tuple(episodes), tuple(findings), seen)
 
@@ -108,8 +110,11 @@ class Trial:
 
     def _reasons(self, case: Case, found: Found, batches: Sequence[Batch]) -> Iterator[str]:
         if isinstance(case.rule, Rule):
-            matching = {match.event_id for match in found.seen}
-            yield from self._of_records(case.rule, batches, matching if found.events else None)
+            if case.rule.new_terms is not None and found.seen and not found.events:
+                yield f"{len(found.seen)} records match, and none has a value that is new after its group has learnt"
+                return
+            matching = {event for events in found.events for event in events}
+            yield from self._of_records(case.rule, batches, matching or None)
             return
         for one in found.findings:
             yield from map(_episode, one.episodes[:TOLD])

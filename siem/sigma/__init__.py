@@ -2,7 +2,7 @@
 
 from siem.documents import Refused
 from siem.sigma.correlation import Correlation
-from siem.sigma.custom import Suppress
+from siem.sigma.custom import NewTerms, Suppress
 from siem.sigma.dispatch import Dispatch
 from siem.sigma.doubts import Doubting, lapsing
 from siem.sigma.duckdb import query
@@ -33,6 +33,7 @@ __all__ = [
     "Explaining",
     "Filter",
     "Lists",
+    "NewTerms",
     "Reader",
     "Refused",
     "Rule",

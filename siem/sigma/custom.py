@@ -11,8 +11,8 @@ from typing import Any
 from siem.problem import Problems
 from siem.sigma.spans import span
 
-CUSTOM, SUPPRESS = "custom", "suppress"
-KEYS = frozenset(("after_hours", "group", "title", "text", "ties", SUPPRESS))
+CUSTOM, SUPPRESS, NEW_TERMS = "custom", "suppress", "new_terms"
+KEYS = frozenset(("after_hours", "group", "title", "text", "ties", SUPPRESS, NEW_TERMS))
 """Those that mean something to us."""
 
 
@@ -27,6 +27,23 @@ class Suppress:
     span: timedelta
 
 
+@dataclass(frozen=True)
+class NewTerms:
+    """A rule alerts of the first event of each value of `fields` (together), in each group by itself.
+
+    by: the group; (): all events are one. learning: for so long, from its first event on, nothing is new to a group.
+    """
+
+    fields: tuple[str, ...]
+    by: tuple[str, ...]
+    learning: timedelta
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields that the alert is about."""
+        return (*self.by, *self.fields)
+
+
 def suppress(custom: Mapping[str, Any], problems: Problems) -> Suppress | None:
     """Of a rule or correlation; None where it says nothing of it."""
     given = section(custom, SUPPRESS, ("by", "for"), problems)
@@ -36,6 +53,26 @@ def suppress(custom: Mapping[str, Any], problems: Problems) -> Suppress | None:
         problems.add("`group` and `suppress.by` both say what an alert is about: leave one out", CUSTOM, SUPPRESS, "by")
     by = names(given, "by", problems, CUSTOM, SUPPRESS) if "by" in given else None
     return Suppress(by, length(given, "for", problems, CUSTOM, SUPPRESS))
+
+
+def new_terms(custom: Mapping[str, Any], problems: Problems) -> NewTerms | None:
+    """Of a rule; None where it says nothing of them."""
+    place = (CUSTOM, NEW_TERMS)
+    given = section(custom, NEW_TERMS, ("field", "fields", "by", "learning"), problems)
+    if given is None:
+        return None
+    if ("field" in given) == ("fields" in given):
+        problems.add("new_terms needs `field` (or `fields`): whose values are looked at", *place)
+        return None
+    fields = names(given, "field" if "field" in given else "fields", problems, *place)
+    by = names(given, "by", problems, *place) if "by" in given else ()
+    for name in fields:
+        if name in by:
+            problems.add(f"`by` has {name}, whose values are looked at", *place, "by")
+    for name in ("group", SUPPRESS):
+        if name in custom:
+            problems.add(f"new_terms alerts once of each value: leave `{name}` out", CUSTOM, name)
+    return NewTerms(fields, by, length(given, "learning", problems, *place, least=timedelta()))
 
 
 def section(

@@ -21,7 +21,6 @@ from siem.sigma.loading import RuleSet
 from siem.sigma.logsources import datasets_of
 from siem.sigma.modifiers import Lists, pieces
 from siem.sigma.rule import Filter, Rule
-from siem.sigma.terms import CUSTOM
 from siem.sigma.tree import And, Leaf, Node, Not, Or
 from siem.sigma.wording import names
 
@@ -73,6 +72,8 @@ class Doubting:
         elif rule.level is None and rule.key not in self._rules.silent:
             yield Problem("no level: its alerts are medium")
         yield from self._unknown(rule, sorted(rule.fields), ("detection",))
+        said = [*(rule.suppress.by or () if rule.suppress else ()), *(rule.new_terms.names if rule.new_terms else ())]
+        yield from self._unknown(rule, said, (CUSTOM,))
 
     def _unknown(self, rule: Rule, asked: Iterable[str], place: Place) -> Iterator[Problem]:
         """Fields that none of the rule's datasets can have."""

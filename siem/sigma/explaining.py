@@ -9,7 +9,7 @@ from typing import Any
 from siem.schema import Column, DatasetFields, Entry, Extension, Joined, LogSource, Path, Source
 from siem.sigma import duckdb, opensearch
 from siem.sigma.correlation import Correlation, wording
-from siem.sigma.custom import Suppress
+from siem.sigma.custom import NewTerms, Suppress
 from siem.sigma.detection import Detection
 from siem.sigma.head import Head
 from siem.sigma.loading import RuleSet
@@ -63,6 +63,7 @@ class Explaining:
             "datasets": list(datasets_of(rule, self._answering)),
             "alerts": self._alerts(rule),
             "suppress": suppressing(rule.suppress),
+            "new_terms": new_terms(rule.new_terms),
             "condition": list(rule.detection.conditions),
             "tree": tree(rule.detection),
             "filters": [{**head(one, "filter"), "tree": tree(one.detection)} for one in rule.filters],
@@ -128,6 +129,14 @@ def suppressing(suppress: Suppress | None) -> str | None:
         return None
     same = "of the usual group" if suppress.by is None else f"with the same {', '.join(suppress.by)}"
     return f"all {same} within {wording.span(suppress.span)} of the first are one alert"
+
+
+def new_terms(terms: NewTerms | None) -> str | None:
+    if terms is None:
+        return None
+    among = f" among events with the same {', '.join(terms.by)}" if terms.by else ""
+    what = f"alerts of the first event of each value of {', '.join(terms.fields)}{among}"
+    return f"{what}, but for the first {wording.span(terms.learning)}"
 
 
 def head(rule: Head, kind: str) -> Explained:

@@ -55,8 +55,8 @@ class Rule(Head):
     """A rule about one event.
 
     tree: what it means, its filters with it. detection: its own section, as it is written. filters: those added.
-    suppress: how its matches become alerts, where that is not as usual.
-    fingerprint: hash of what it means (condition, log source, level); another title does not change it.
+    suppress, new_terms: how its matches become alerts, where that is not as usual.
+    fingerprint: hash of what it means (condition, log source, level, new terms); another title does not change it.
     """
 
     tree: tree.Node
@@ -64,6 +64,7 @@ class Rule(Head):
     detection: Detection = NO_DETECTION
     filters: tuple[Filter, ...] = ()
     suppress: custom.Suppress | None = None
+    new_terms: custom.NewTerms | None = None
 
     @property
     def fields(self) -> frozenset[str]:
@@ -72,7 +73,7 @@ class Rule(Head):
 
     @property
     def fingerprint(self) -> str:
-        meaning = repr((self.tree, self.logsource, self.level))
+        meaning = repr((self.tree, self.logsource, self.level, self.new_terms))
         return hashlib.sha256(meaning.encode()).hexdigest()[:24]
 
 
@@ -88,5 +89,12 @@ def event_rule(document: Document, label: str, lists: Lists, problems: Problems)
         problems.add("a rule must have a detection")
     if tree.depth(own.tree) > DEEPEST:
         problems.add(TOO_DEEP, "detection")
-    suppress = custom.suppress(named["custom"], problems)
-    return Rule(**named, tree=own.tree, logsource=source, detection=own, suppress=suppress)
+    said = named["custom"]
+    return Rule(
+        **named,
+        tree=own.tree,
+        logsource=source,
+        detection=own,
+        suppress=custom.suppress(said, problems),
+        new_terms=custom.new_terms(said, problems),
+    )

@@ -136,6 +136,8 @@ class Signal:
     matched: of a correlation: which event rule matched. Then rule and group are of the key too.
     values: what the event has in the fields that its alert is to show, or that its correlation asks for.
     history: the event was old already when it was stored.
+    within: of a rule to which only the first event of a group counts (time, then id): of what its groups are settled
+    together. A store keeps no other signal of the group, and then rule, `within` and group are of the key too.
     """
 
     rule_id: str
@@ -148,11 +150,12 @@ class Signal:
     matched: str = ""
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
     history: bool = False
+    within: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Alert:
-    """Signals of one rule and group whose windows touch. `id` is a hash of rule, group and first event.
+    """Signals of one rule and group whose windows touch. `id`: hash of rule, group and, without `within`, first event.
 
     title, text, level: as its rule had them when it last changed. text: "" where the rule says no more than its title.
     values: field -> the first ten different values that its events have.
@@ -160,6 +163,7 @@ class Alert:
     tier, channel: who is to hear of it.
     state, disposition, author, note, changed: where it stands, and who brought it there, why and when (`handling`).
     merged_into: the alert that took over from this one (state MERGED), because late data changed what came first.
+    within: as its signals have it.
     """
 
     id: str
@@ -184,11 +188,12 @@ class Alert:
     note: str = ""
     changed: datetime | None = None
     merged_into: str | None = None
+    within: Mapping[str, str] | None = None
 
 
 Settle = Callable[[str, Sequence[Signal], Sequence[Alert]], Sequence[Alert]]
-"""From a rule's id, all signals of some of its groups and the alerts that stand there, merged ones too, to the alerts
-that shall stand there."""
+"""From a rule's id, all signals of some of its groups (or of what these are within) and the alerts that stand there,
+merged ones too, to the alerts that shall stand there."""
 
 
 @dataclass(frozen=True)
@@ -427,19 +432,20 @@ class Store(Scheduling, Protocol):
 
     def mark(self, judged: Judged, settle: Settle) -> set[str]:
         """End of a part of a detection pass, in one commit: store the signals (again is nothing new, but a newer
-        fingerprint and group count), settle the alerts of every rule and group whose signals changed, note what is owed
-        and how far the rules came (a mark never goes back). Returns the ids of alerts that are new or of another count.
+        fingerprint and group count; those with `within` only where they are earlier), settle the alerts of every rule
+        and group whose signals changed, note what is owed and how far the rules came (a mark never goes back).
+        Returns the ids of alerts that are new or of another count.
 
         Nobody else changes signals or alerts while `settle` is asked; it must not use the store.
         """
         ...
 
     def signals(self, rule_id: str, group: Mapping[str, str]) -> list[Signal]:
-        """All signals of a rule and group, in order of time."""
+        """All signals of a rule and group, or that are within it, in order of time."""
         ...
 
     def every_signal(self) -> Iterator[Signal]:
-        """All signals, those of a rule and group together, and these in order of time."""
+        """All signals, those that are settled together one after the other, in order of time."""
         ...
 
     def alerts(self, merged: bool = False) -> list[Alert]:

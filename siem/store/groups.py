@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from siem.schema import fold
-from siem.store.contract import Signal
+from siem.store.contract import Alert, Signal
 
 
 def grouping(group: Mapping[str, str]) -> str:
@@ -14,6 +14,14 @@ def grouping(group: Mapping[str, str]) -> str:
     return json.dumps({name: fold(value) for name, value in group.items()}, sort_keys=True)
 
 
+def settled_by(one: Signal | Alert) -> str:
+    """What is settled together, as a key."""
+    return grouping(one.group if one.within is None else one.within)
+
+
 def part(signal: Signal) -> str:
-    """Of a correlation's signal what belongs to its key beside rule and event; "" of others."""
+    """What belongs to a signal's key beside rule and event, of a correlation's and where only the first of its group
+    counts; "" of others."""
+    if signal.within is not None:
+        return json.dumps([grouping(signal.within), grouping(signal.group)])
     return json.dumps([signal.matched, grouping(signal.group)]) if signal.matched else ""

@@ -34,6 +34,7 @@ def alert_document(alert: Alert) -> dict[str, Any]:
         "note": alert.note,
         "micros_changed": micros_or_none(alert.changed),
         "merged_into": alert.merged_into,
+        "within": None if alert.within is None else dict(alert.within),
     }
 
 
@@ -61,6 +62,7 @@ def read_alert(source: Mapping[str, Any]) -> Alert:
         note=source["note"],
         changed=from_micros_or_none(source["micros_changed"]),
         merged_into=source["merged_into"],
+        within=source["within"],
     )
 
 

@@ -168,6 +168,43 @@ class JudgingContract:
         assert store.signals("r", ANN) == []
         assert settle.asked == [("r", [], [])]
 
+    def test_of_signals_within_something_only_the_first_of_a_group_is_kept(self, store: Store) -> None:
+        late = replace(SIGNAL, timestamp=NOW, within={"cloud.account.id": "1"}, values={"user.name": ["ann"]})
+        first, tie = replace(late, timestamp=START, event_id="e5"), replace(late, timestamp=START, event_id="e6")
+        bob = replace(late, group=BOB)  # of the same event
+        settle = Settled()
+        store.mark(Judged([late, bob, late]), settle)
+        assert settle.asked == [("r", [late, bob], [])]
+        store.mark(Judged([tie]), as_it_stands)
+        store.mark(Judged([late, first, tie, bob]), as_it_stands)
+        assert store.signals("r", {"cloud.account.id": "1"}) == [first, bob]
+        assert store.signals("r", ANN) == []
+
+    def test_signals_within_something_are_settled_together_and_only_when_a_first_changes(self, store: Store) -> None:
+        ann = replace(SIGNAL, within={"cloud.account.id": "1"})
+        bob, other = replace(ann, group=BOB), replace(ann, within={"cloud.account.id": "2"})
+        alert = replace(ALERT, within=ann.within)
+        assert store.mark(Judged([ann]), Settled(alert)) == {alert.id}
+        settle = Settled(alert)
+        assert store.mark(Judged([ann, replace(ann, timestamp=NOW)]), settle) == set()
+        assert settle.asked == []
+        store.mark(Judged([bob]), settle)
+        assert settle.asked == [("r", [ann, bob], [alert])]
+        settle = Settled()
+        store.mark(Judged([other]), settle)
+        assert settle.asked == [("r", [other], [])]
+
+    def test_a_first_that_is_judged_again_leaves_what_was_before_the_span(self, store: Store) -> None:
+        one = delivery("one")
+        put(store, (one, Parsed(TRAIL, trail(one, "x"))))
+        hour = timedelta(hours=1)
+        ann = replace(SIGNAL, within={}, object=one.source.id)
+        bob = replace(ann, group=BOB, timestamp=START + 2 * hour)
+        store.mark(Judged([ann, bob]), as_it_stands)
+        again = [replace(signal, timestamp=START + 3 * hour) for signal in (ann, bob)]
+        store.mark(Judged(again, Again("r", [TRAIL], START + hour, None, store.progress().turn)), as_it_stands)
+        assert store.signals("r", {}) == [ann, again[1]]
+
     # Alerts
 
     def test_alerts_are_settled_from_all_signals_of_the_groups_that_changed(self, store: Store) -> None:

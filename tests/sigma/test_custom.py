@@ -8,7 +8,7 @@ from textwrap import indent
 
 import pytest
 
-from siem.sigma import Doubting, RuleSet, Suppress, load_rules
+from siem.sigma import Doubting, NewTerms, RuleSet, Suppress, load_rules
 
 RULE = """\
 title: R
@@ -85,5 +85,55 @@ def test_a_correlation_cannot_suppress_by_what_it_does_not_group_by(tmp_path: Pa
 def test_a_key_of_custom_that_says_nothing_is_doubted(tmp_path: Path) -> None:
     rules = loaded(tmp_path, "title: T\nsupress: {for: 6h}\n")
     (doubt,) = [one for one in Doubting(rules, {}, {}, {}).all() if one.message.startswith("custom")]
-    assert doubt.message.startswith("custom has `supress`, which says nothing here; there is: group, ")
+    assert doubt.message.startswith("custom has `supress`, which says nothing here; there is: after_hours, ")
     assert (doubt.line or 0) - RULE.count("\n") - 1 == 2
+
+
+# New terms
+
+
+def test_a_rule_says_what_is_new_to_whom(tmp_path: Path) -> None:
+    (rule,) = loaded(tmp_path, "new_terms: {field: user, by: account, learning: 14d}\n").rules
+    assert rule.new_terms == NewTerms(("user",), ("account",), timedelta(days=14))
+    (rule,) = loaded(tmp_path, "new_terms: {fields: [user, ip], learning: 0s}\n").rules
+    assert rule.new_terms == NewTerms(("user", "ip"), (), timedelta())
+    assert rule.fingerprint != loaded(tmp_path, "title: T\n").rules[0].fingerprint
+
+
+NEEDED = "new_terms needs `field` (or `fields`): whose values are looked at"
+
+
+@pytest.mark.parametrize(
+    ("custom", "line", "message"),
+    [
+        ("new_terms: user", 1, "new_terms must be a mapping of field, fields, by, learning"),
+        ("new_terms:\n  learning: 1d", 1, NEEDED),
+        ("new_terms:\n  learning: 1d\n  field: a\n  fields: [b]", 1, NEEDED),
+        (
+            "new_terms:\n  field: a",
+            1,
+            "`learning` is needed: write a number and s, m, h, d, w, M or y, as 15m; at most 100 years",
+        ),
+        ("new_terms:\n  learning: 1d\n  field: a\n  window: 1d", 4, "new_terms has no `window`; there is: field,"),
+        ("new_terms:\n  learning: 1d\n  field: a\n  by: [b, a]", 4, "`by` has a, whose values are looked at"),
+        (
+            "group: [a]\nnew_terms: {learning: 1d, field: a}",
+            1,
+            "new_terms alerts once of each value: leave `group` out",
+        ),
+        (
+            "suppress: {for: 1h}\nnew_terms: {learning: 1d, field: a}",
+            1,
+            "new_terms alerts once of each value: leave `suppress` out",
+        ),
+    ],
+)
+def test_new_terms_that_cannot_be_meant_are_refused(tmp_path: Path, custom: str, line: int, message: str) -> None:
+    ((at, said),) = told(loaded(tmp_path, custom))
+    assert (at, said.startswith(message)) == (line, True)
+
+
+def test_new_terms_are_of_event_rules(tmp_path: Path) -> None:
+    before = RULE + CORRELATION
+    message = "new_terms are of rules about one event: write it there"
+    assert told(loaded(tmp_path, "new_terms: {field: a, learning: 1d}", before), before) == [(1, message)]

@@ -83,8 +83,8 @@ def _below(file: str, name: str) -> bool:
 def text(rule: dict[str, Any]) -> Iterator[str]:
     """The same for people, line by line."""
     yield f"{rule['title']}"
-    for name in ("id", "name", "type", "level", "status", "file", "alerts", "suppress"):
-        if rule[name]:
+    for name in ("id", "name", "type", "level", "status", "file", "alerts", "suppress", "new_terms"):
+        if rule.get(name):
             yield _line(name, rule[name])
     yield from _of_event_rule(rule) if "queries" in rule else _of_correlation(rule)
     yield ""

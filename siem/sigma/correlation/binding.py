@@ -77,6 +77,8 @@ class _Binding:
                 if path[0] == found.key or "names itself" in problem.message:
                     raise
                 raise Problem(f"it names {name}, which is refused: {problem.message}", place) from problem
+        if isinstance(found, Rule) and found.new_terms is not None:
+            raise Problem(f"it names {name}, which looks for new terms: a correlation sees matches, new or not", place)
         if isinstance(found, Rule):
             return found
         if isinstance(found, ContentError):

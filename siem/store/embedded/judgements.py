@@ -13,12 +13,15 @@ import orjson
 
 from siem.store.contract import Again, Alert, Judged, Settle, Signal
 from siem.store.embedded.objects import THESE
-from siem.store.groups import grouping, part
+from siem.store.groups import part, settled_by
 from siem.store.handling import MERGED, Action, handled
 from siem.store.times import from_micros, micros
 from siem.store.written import action_document, alert_document, read_action, read_alert
 
-SIGNAL = 'rule_id, event_id, timestamp, object, dataset, fingerprint, grouping, about, part, matched, "values", history'
+SIGNAL = (
+    "rule_id, event_id, timestamp, object, dataset, fingerprint, grouping, about, part, matched,"
+    ' "values", history, within'
+)
 NEWEST_FIRST = "ORDER BY last DESC, first DESC, id"
 
 Groups = set[tuple[str, str]]
@@ -82,10 +85,10 @@ def every_signal(connection: sqlite3.Connection) -> Iterator[Signal]:
 
 
 def _read(found: Iterable[Any]) -> Iterator[Signal]:
-    for rule, event, time, object_, dataset, fingerprint, _, about, _, matched, values, history in found:
+    for rule, event, time, object_, dataset, fingerprint, _, about, _, matched, values, history, within in found:
         yield Signal(
             *(rule, event, from_micros(time), object_, dataset, fingerprint, json.loads(about)),
-            *(matched, json.loads(values), bool(history)),
+            *(matched, json.loads(values), bool(history), None if within is None else json.loads(within)),
         )
 
 
@@ -143,7 +146,9 @@ def _put_signals(connection: sqlite3.Connection, signals: Iterable[Signal]) -> G
     """A signal that is there already takes the newer fingerprint and group, and leaves the older group."""
     touched: Groups = set()
     for signal in signals:
-        group = grouping(signal.group)
+        if signal.within is not None and not _takes_over(connection, signal):
+            continue
+        group = settled_by(signal)
         key = (signal.rule_id, signal.event_id, micros(signal.timestamp), part(signal))
         touched.add((signal.rule_id, group))
         touched.update(
@@ -154,14 +159,24 @@ def _put_signals(connection: sqlite3.Connection, signals: Iterable[Signal]) -> G
             )
         )
         connection.execute(
-            f"INSERT OR REPLACE INTO signals ({SIGNAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO signals ({SIGNAL}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(*key[:3], signal.object, signal.dataset, signal.fingerprint, group, json.dumps(dict(signal.group))),
                 *(key[3], signal.matched, json.dumps({name: list(texts) for name, texts in signal.values.items()})),
                 signal.history,
+                None if signal.within is None else json.dumps(dict(signal.within)),
             ),
         )
     return touched
+
+
+def _takes_over(connection: sqlite3.Connection, signal: Signal) -> bool:
+    """The signal is the first of its group, as far as is known; then the one that was so goes."""
+    later = "timestamp > ? OR (timestamp = ? AND event_id > ?)"
+    time, of = micros(signal.timestamp), "rule_id = ? AND part = ? AND within IS NOT NULL"
+    group = (signal.rule_id, part(signal))
+    connection.execute(f"DELETE FROM signals WHERE {of} AND ({later})", (*group, time, time, signal.event_id))
+    return connection.execute(f"SELECT 1 FROM signals WHERE {of}", group).fetchone() is None
 
 
 def _settled(connection: sqlite3.Connection, rule_id: str, groups: Sequence[str], settle: Settle) -> set[str]:
@@ -181,7 +196,7 @@ def _put_alerts(connection: sqlite3.Connection, alerts: Sequence[Alert]) -> None
         "INSERT OR REPLACE INTO alerts (id, rule_id, grouping, state, first, last, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                *(alert.id, alert.rule_id, grouping(alert.group), alert.state),
+                *(alert.id, alert.rule_id, settled_by(alert), alert.state),
                 *(micros(alert.first), micros(alert.last), orjson.dumps(alert_document(alert))),
             )
             for alert in alerts

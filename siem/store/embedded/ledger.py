@@ -13,7 +13,7 @@ from siem.errors import ConfigError
 APPLICATION = 0x48494E4F
 """`PRAGMA application_id`: tells our file from any other SQLite file."""
 
-VERSION = 6
+VERSION = 7
 """`PRAGMA user_version`: raise it with every change of the tables."""
 
 TABLES = """
@@ -56,11 +56,13 @@ CREATE TABLE signals (
     rule_id TEXT NOT NULL, event_id TEXT NOT NULL, timestamp INTEGER NOT NULL, object TEXT NOT NULL,
     dataset TEXT NOT NULL, fingerprint TEXT NOT NULL,
     grouping TEXT NOT NULL, about TEXT NOT NULL, -- the group: folded, and as it was written
-    part TEXT NOT NULL,                          -- of a correlation: JSON of the rule that matched, and the group
+    part TEXT NOT NULL,                          -- see `siem.store.groups.part`
     matched TEXT NOT NULL, "values" TEXT NOT NULL, history INTEGER NOT NULL,
+    within TEXT,                                 -- where only the first of a group counts; then grouping is of this
     PRIMARY KEY (rule_id, event_id, timestamp, part)
 ) WITHOUT ROWID;
 CREATE INDEX signals_by_group ON signals (rule_id, grouping, timestamp);
+CREATE INDEX signals_that_are_first ON signals (rule_id, part) WHERE within IS NOT NULL;
 CREATE TABLE alerts (
     id TEXT PRIMARY KEY, rule_id TEXT NOT NULL, grouping TEXT NOT NULL, state TEXT NOT NULL,
     first INTEGER NOT NULL, last INTEGER NOT NULL, body BLOB NOT NULL -- JSON, see `siem.store.written`

@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import groupby, islice
 from typing import Any
 
@@ -27,7 +28,7 @@ from siem.store.opensearch.commit.claims import PAUSE, Writer
 from siem.store.opensearch.commit.log import APPLIED, Log, Pointer
 from siem.store.opensearch.commit.writing import Place
 from siem.store.opensearch.names import States
-from siem.store.opensearch.signals import Version, digest, group_key, of_groups, signal_id
+from siem.store.opensearch.signals import Version, digest, group_key, of_groups, part_key, settle_key, signal_id
 from siem.store.times import micros
 from siem.store.written import action_document, read_action
 
@@ -253,20 +254,45 @@ class Judgements:
     def _changes(self, judged: Judged, dirty: frozenset[Group], settle: Settle, writer: Writer) -> Changes:
         """What is to be written, from what stands now."""
         removed = dict(self._again(judged.again)) if judged.again else {}
-        new = {signal_id(signal): signal for signal in judged.signals}
+        new, later = self._firsts({signal_id(signal): signal for signal in judged.signals}, removed)
+        removed |= later
         old = self._standing(list(new))
         touched = {_group(signal) for signal in [*removed.values(), *new.values(), *old.values()]} | dirty
         changes = Changes(frozenset(touched))
-        changes.signals += [kept.removed_signal(self._names, id_) for id_ in removed if id_ not in new]
         changes.signals += [kept.put_signal(self._names, signal) for signal in new.values()]
+        changes.signals += [kept.removed_signal(self._names, id_) for id_ in removed if id_ not in new]
         for rule, of_rule in groupby(sorted(touched), key=lambda group: group[0]):
             while keys := [key for _, key in islice(of_rule, TOGETHER)]:
                 query = of_groups(rule, keys)
                 there = {id_: one for id_, one in self._signals(query) if id_ not in removed and id_ not in new}
-                there |= {id_: one for id_, one in new.items() if one.rule_id == rule and group_key(one.group) in keys}
+                there |= {id_: one for id_, one in new.items() if one.rule_id == rule and settle_key(one) in keys}
                 self._settle(changes, rule, query, sorted(there.values(), key=_by_time), settle)
                 writer.beat()
         return changes
+
+    def _firsts(
+        self, given: Mapping[str, Signal], without: Collection[str]
+    ) -> tuple[dict[str, Signal], dict[str, Signal]]:
+        """What is given, where only the first of a group counts without those that are not, as far as is known; and
+        those standing that they take over from. without: ids of signals that do not count any more."""
+        first: dict[Group, tuple[str, Signal]] = {}
+        for id_, signal in given.items():
+            if signal.within is not None:
+                key = (signal.rule_id, part_key(signal))
+                first[key] = min(first.get(key, (id_, signal)), (id_, signal), key=_moment)
+        later: dict[str, Signal] = {}
+        for rule, of_rule in groupby(sorted(first), key=lambda key: key[0]):
+            while keys := [key for _, key in islice(of_rule, TOGETHER)]:
+                for id_, standing in self._signals(kept.of_parts(rule, keys)):
+                    key = (rule, part_key(standing))
+                    if id_ in without or key not in first:
+                        continue
+                    if _moment(first[key]) < _moment((id_, standing)):
+                        later[id_] = standing
+                    else:
+                        del first[key]
+        counts = {id_ for id_, _ in first.values()}
+        return {id_: one for id_, one in given.items() if one.within is None or id_ in counts}, later
 
     def _settle(
         self, changes: Changes, rule: str, query: Mapping[str, Any], signals: Sequence[Signal], settle: Settle
@@ -322,7 +348,11 @@ class Changes:
 
 
 def _group(signal: Signal) -> Group:
-    return signal.rule_id, group_key(signal.group)
+    return signal.rule_id, settle_key(signal)
+
+
+def _moment(one: tuple[str, Signal]) -> tuple[datetime, str]:
+    return one[1].timestamp, one[1].event_id
 
 
 def _by_time(signal: Signal) -> tuple[Any, ...]:

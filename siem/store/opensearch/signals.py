@@ -9,7 +9,7 @@ from typing import Any
 
 from siem.parsing.batch import text_of
 from siem.store.contract import Alert, Signal
-from siem.store.groups import grouping, part
+from siem.store.groups import grouping, part, settled_by
 from siem.store.handling import MERGED, Action
 from siem.store.opensearch.cluster.connection import Connection
 from siem.store.opensearch.cluster.operations import Operation
@@ -33,6 +33,16 @@ def group_key(group: Mapping[str, str]) -> str:
     return digest(grouping(group))
 
 
+def settle_key(one: Signal | Alert) -> str:
+    """What is settled together, as the index has it."""
+    return digest(settled_by(one))
+
+
+def part_key(signal: Signal) -> str:
+    """A part as the index has it."""
+    return digest(text) if (text := part(signal)) else ""
+
+
 def signal_id(signal: Signal) -> str:
     return digest(json.dumps([signal.rule_id, signal.event_id, micros(signal.timestamp), part(signal)]))
 
@@ -46,12 +56,13 @@ def put_signal(names: Names, signal: Signal) -> Operation:
         "object": signal.object,
         "dataset": signal.dataset,
         "fingerprint": signal.fingerprint,
-        "grouping": group_key(signal.group),
-        "part": digest(part(signal)) if signal.matched else "",
+        "grouping": settle_key(signal),
+        "part": part_key(signal),
         "matched": signal.matched,
         "group": dict(signal.group),
         "values": {name: list(texts) for name, texts in signal.values.items()},
         "history": signal.history,
+        "within": None if signal.within is None else dict(signal.within),
     }
     return Operation(names.state(States.SIGNALS), signal_id(signal), document)
 
@@ -72,6 +83,7 @@ def read_signal(source: Mapping[str, Any]) -> Signal:
         source["matched"],
         source["values"],
         source["history"],
+        source["within"],
     )
 
 
@@ -79,6 +91,11 @@ def signals(connection: Connection, names: Names, query: Mapping[str, Any]) -> I
     """Ids and signals, in order of time."""
     for hit in scan(connection, names.state(States.SIGNALS), query, BY_TIME):
         yield hit["_id"], read_signal(hit["_source"])
+
+
+def of_parts(rule_id: str, keys: Collection[str]) -> dict[str, Any]:
+    """Signals of a rule whose parts these are."""
+    return {"bool": {"filter": [{"term": {"rule_id": rule_id}}, {"terms": {"part": list(keys)}}]}}
 
 
 def of_groups(rule_id: str, keys: Collection[str]) -> dict[str, Any]:
@@ -89,7 +106,7 @@ def of_groups(rule_id: str, keys: Collection[str]) -> dict[str, Any]:
 def put_alert(names: Names, alert: Alert, version: Version | None) -> Operation:
     """version: that of the document which it replaces; None: it is a new one."""
     document = alert_document(alert) | {
-        "grouping": group_key(alert.group),
+        "grouping": settle_key(alert),
         "about": [f"{name}={value}" for name, value in alert.group.items()],
         "first": text_of(alert.first),
         "last": text_of(alert.last),
