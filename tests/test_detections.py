@@ -71,4 +71,5 @@ def test_a_rule_of_several_datasets_matches_in_more_than_one(
     rule: Rule, by_rule: dict[str, list[Case]], registry: Registry
 ) -> None:
     assert len(datasets_of(rule, Sources.of(registry).logsources)) > 1
-    assert len({log.dataset for case in by_rule[rule.key] if case.match for log in case.logs}) > 1
+    matching = [case for case in by_rule[rule.key] if case.match]
+    assert len({log.dataset for case in matching for log in (*case.logs, *case.sent)}) > 1

@@ -201,7 +201,8 @@ def _lines(row: dict[str, Any]) -> Iterator[str]:
         yield row["text"]
     yield f"rule {row['rule_id']}   {' '.join(row['tags'])}"
     yield from [f"{name}: {', '.join(texts)}" for name, texts in row["values"].items()]
-    yield f"{row['count']:,} events from {row['first']:%FT%TZ} to {row['last']:%FT%TZ}"
+    told = f"{row['count']:,} events" if row["count"] else "nothing"
+    yield f"{told} from {row['first']:%FT%TZ} to {row['last']:%FT%TZ}"
     yield from [f"  {event}" for event in row["events"][:20]]
     if len(row["events"]) > 20:
         yield f"  and {len(row['events']) - 20:,} more; --format json has up to 1,000"

@@ -46,6 +46,7 @@ def detect_command(
                 lambda so_far: shown.update(task, description=line(so_far, count)),
                 everything=not rules,
                 among=among,
+                now=options.now(),
             )  # fmt: skip
     for told in outcome(done, count):
         tell(told)

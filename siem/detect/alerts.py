@@ -125,6 +125,17 @@ def new_term_alerts(rule: Rule, learning: timedelta, signals: Iterable[Signal], 
     return made
 
 
+def silence_alerts(rule: Rule, span: timedelta, signals: Iterable[Signal], among: Circumstances) -> list[Alert]:
+    """The alerts of a rule of silence: one for each, from what was sent last to when that was too long ago."""
+    made = []
+    for one in signals:
+        ends = (one.timestamp, one.timestamp + span)
+        alert = _alert(rule, one.group, ends, 0, (), [replace(one, timestamp=ends[1])], among)
+        told = alert.text or f"Nothing has come since {one.timestamp:%FT%TZ}."
+        made.append(replace(alert, text=told, history=False))
+    return made
+
+
 def correlation_alerts(found: Iterable[Episode], signals: Iterable[Signal], among: Circumstances) -> list[Alert]:
     """The alerts that a correlation's episodes are. signals: of all its events."""
     by_event: dict[str, list[Signal]] = {}
@@ -153,7 +164,7 @@ def _alert(
     late = any(among.after_hours(signal.timestamp) for signal in run)
     environments = {among.environment(account) for account in values.get(ACCOUNT, ())}
     return Alert(
-        id=alert_id(rule.key, group, span[0], events[0]),
+        id=alert_id(rule.key, group, span[0], events[0] if events else ""),
         rule_id=rule.key,
         title=wording.title(rule, known),
         level=level(rule, environments, late),

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from siem.detect.alerts import correlation_alerts, folded, group_of, new_term_alerts, rule_alerts, shown, succeeded
+from siem.detect.alerts import (
+    correlation_alerts,
+    folded,
+    group_of,
+    new_term_alerts,
+    rule_alerts,
+    shown,
+    silence_alerts,
+    succeeded,
+)
 from siem.detect.circumstances import USUAL, Circumstances
 from siem.detect.correlated import Correlated, Group, Seen, combinations
 from siem.detect.correlating import Correlator
@@ -112,6 +121,8 @@ class Judgement:
         """See `siem.store.contract.Settle`."""
         if (rule := self._rules.get(key)) is not None and rule.new_terms is not None:
             return succeeded(new_term_alerts(rule, rule.new_terms.learning, signals, self._among), standing)
+        if rule is not None and rule.silence is not None:
+            return succeeded(silence_alerts(rule, rule.silence.span, signals, self._among), standing)
         if rule is not None:
             return succeeded(rule_alerts(rule, signals, self._among), standing)
         seen = {(one.matched, one.event_id, one.timestamp): one for one in signals}

@@ -10,10 +10,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from siem.detect.alerts import alert_id
 from siem.detect.circumstances import USUAL, Circumstances
 from siem.detect.correlated import Group
 from siem.detect.judgement import Judgement
 from siem.detect.packs import Erred, Found, Packs, Span, by_span
+from siem.detect.silence import silences
 from siem.detect.sources import Sources
 from siem.errors import ContentError
 from siem.sigma import Rule, RuleSet
@@ -59,8 +61,11 @@ def detect(
     progress: Callable[[Passed], None] = _silent,
     everything: bool = False,
     among: Circumstances = USUAL,
+    now: datetime | None = None,
 ) -> Passed:
     """Judge what each rule has not judged yet. A crash anywhere is harmless: a new pass does it again.
+
+    now: who is silent at this time is told too; None: nobody listens for that.
 
     progress: told before and after each part, which is marked as a whole; an exception that it raises ends the pass.
 
@@ -81,6 +86,8 @@ def detect(
             progress(running.done)
         if state.owing or running.done.errors:
             running.count(dataset)
+    if now is not None:
+        running.listen(now)
     return running.done
 
 
@@ -199,11 +206,23 @@ class _Pass:
             if rule.key in owed:
                 self.done.owed[rule.key] = self.done.owed.get(rule.key, 0) + len(owed[rule.key])
 
+    def listen(self, now: datetime) -> None:
+        """Note who is silent, and was not known to be."""
+        rules = [rule for rule in self._rules.values() if rule.silence is not None]
+        heard = self._store.heard() if rules else []
+        found = [
+            signal
+            for signal in silences(rules, self._sources, heard, now)
+            if self._store.alert(alert_id(signal.rule_id, signal.group, signal.timestamp, "")) is None
+        ]
+        if found:
+            self._mark(Judged(found))
+
     def again(self, span: Span) -> None:
         """Judge a span again. Rules of new terms go on to the end: a term that is not new in the span any more may be
         new later."""
         lasting = {key for key, rule in self._rules.items() if rule.new_terms is not None}
-        self._again(self._rules.keys() - lasting, span)
+        self._again({key for key, rule in self._rules.items() if rule.silence is None} - lasting, span)
         self._again(lasting, replace(span, until=None))
 
     def _again(self, keys: Collection[str], span: Span) -> None:

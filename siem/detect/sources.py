@@ -26,8 +26,9 @@ class Sources:
         )
 
     def rules_for(self, dataset: str, rules: Iterable[Rule]) -> list[Rule]:
-        """The rules that look at a dataset; at records of none ("") all of them."""
-        return [rule for rule in rules if not dataset or dataset in datasets_of(rule, self.logsources)]
+        """The rules that look at events of a dataset; at records of none ("") all of them."""
+        looking = [rule for rule in rules if rule.silence is None]
+        return [rule for rule in looking if not dataset or dataset in datasets_of(rule, self.logsources)]
 
     def fields_of(self, dataset: str) -> DatasetFields:
         return self.fields[dataset] if dataset else ANY_JSON

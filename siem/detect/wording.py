@@ -28,12 +28,19 @@ def fields(rule: Rule | Correlation) -> frozenset[str]:
 
 
 def title(rule: Rule | Correlation, values: Mapping[str, Sequence[str]]) -> str:
-    """Of an alert: the rule's template, else its title; of new terms with these."""
+    """Of an alert: the rule's template, else its title; with the new terms, or who is silent."""
     if filled := _filled(_template(rule, "title"), values):
         return filled
-    if not isinstance(rule, Rule) or rule.new_terms is None:
-        return rule.title
-    return f"{rule.title}: {', '.join([_shown(values.get(name, ())) for name in rule.new_terms.fields])}"
+    names = _names(rule) if isinstance(rule, Rule) else ()
+    named = ", ".join([_shown(values[name]) for name in names if name in values])
+    return f"{rule.title}: {named}" if named else rule.title
+
+
+def _names(rule: Rule) -> Sequence[str]:
+    """The fields that tell an alert from the rule's others."""
+    if rule.new_terms is not None:
+        return rule.new_terms.fields
+    return ("event.dataset", "siem.source", "cloud.account.id") if rule.silence is not None else ()
 
 
 def text(rule: Rule | Correlation, values: Mapping[str, Sequence[str]]) -> str:

@@ -9,12 +9,15 @@
         rule: …                         # id or name, where the file has several rules
         dataset: aws.cloudtrail         # where the rule's log source is answered by several
         logs: [{dataset: …, log: …}, …] # instead of log and dataset: for correlations over several datasets
+
+Those of rules of silence are in `siem.run.sent`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +25,12 @@ from siem.detect.sources import Sources
 from siem.documents import documents
 from siem.errors import ContentError
 from siem.problem import Problem
+from siem.run.sent import heard, moment
 from siem.sigma import Correlation, Rule, RuleSet, datasets_of
+from siem.store.contract import Heard
 
 SUFFIXES = (".cases.yml", ".cases.yaml")
-KEYS = frozenset(("name", "match", "log", "rule", "dataset", "logs"))
+KEYS = frozenset(("name", "match", "log", "rule", "dataset", "logs", "now"))
 
 Tested = Rule | Correlation
 
@@ -40,7 +45,10 @@ class Log:
 
 @dataclass(frozen=True)
 class Case:
-    """One case of a rule's file. rules: the rule, with those that it stands on."""
+    """One case of a rule's file. rules: the rule, with those that it stands on.
+
+    sent, now: of a rule of silence, which has no logs.
+    """
 
     rule: Tested
     rules: RuleSet
@@ -48,6 +56,8 @@ class Case:
     match: bool
     logs: tuple[Log, ...]
     file: str
+    sent: tuple[Heard, ...] = ()
+    now: datetime | None = None
 
 
 def cases(rules: RuleSet, sources: Sources) -> tuple[list[Case], list[ContentError]]:
@@ -101,6 +111,14 @@ class _File:
         rule = self._rule(name, entry.get("rule"))
         rules = self.rules.alone(rule)
         answered = tuple(dict.fromkeys([d for one in rules.rules for d in datasets_of(one, self.sources.logsources)]))
+        if isinstance(rule, Rule) and rule.silence is not None:
+            try:
+                sent, now = tuple(heard(entry.get("logs"), answered)), moment(entry.get("now"), "now")
+            except Problem as problem:
+                raise Problem(f"{name}: {problem.message}") from problem
+            return Case(rule, rules, name, entry["match"], (), str(self.path), sent, now)
+        if "now" in entry:
+            raise Problem(f"{name}: `now:` is for rules of silence")
         logs = tuple(self._logs(name, entry, answered))
         return Case(rule, rules, name, entry["match"], logs, str(self.path))
 

@@ -12,6 +12,7 @@ from typing import Any
 from siem.config import Limits
 from siem.detect.correlated import Episode
 from siem.detect.hunting import ENGINES, Finding, Hunt, Match
+from siem.detect.silence import silences
 from siem.detect.sources import Sources
 from siem.errors import ContentError
 from siem.intake.content import Delivered
@@ -60,6 +61,8 @@ class Trial:
 
     def verdict(self, case: Case) -> Verdict:
         """Run a case, by every engine: they have to agree."""
+        if isinstance(case.rule, Rule) and case.now is not None:
+            return self._of_silence(case, case.rule, case.now)
         try:
             batches = [batch for place, log in enumerate(case.logs) for batch in self._batches(case, place, log)]
         except ContentError as error:
@@ -74,6 +77,14 @@ class Trial:
             return Verdict(case, matched)
         said = "must match and does not" if case.match else "must not match and does"
         return Verdict(case, matched, "; ".join([said, *self._reasons(case, first, batches)]))
+
+    def _of_silence(self, case: Case, rule: Rule, now: datetime) -> Verdict:
+        found = list(silences([rule], self._sources, case.sent, now))
+        told = "; ".join([f"{', '.join(one.group.values())} is silent since {one.timestamp:%FT%TZ}" for one in found])
+        if bool(found) == case.match:
+            return Verdict(case, bool(found))
+        why = "must match and nobody is silent" if case.match else f"must not match and does: {told}"
+        return Verdict(case, bool(found), why)
 
     def _batches(self, case: Case, place: int, log: Log) -> list[Batch]:
         """The events of a log.

@@ -2,7 +2,7 @@
 
 from siem.documents import Refused
 from siem.sigma.correlation import Correlation
-from siem.sigma.custom import NewTerms, Suppress
+from siem.sigma.custom import NewTerms, Silence, Suppress, Whose
 from siem.sigma.dispatch import Dispatch
 from siem.sigma.doubts import Doubting, lapsing
 from siem.sigma.duckdb import query
@@ -38,9 +38,11 @@ __all__ = [
     "Refused",
     "Rule",
     "RuleSet",
+    "Silence",
     "Suppress",
     "Tuning",
     "View",
+    "Whose",
     "clause",
     "compiled",
     "condition",

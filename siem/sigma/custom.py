@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
 from siem.problem import Problems
 from siem.sigma.spans import span
 
-CUSTOM, SUPPRESS, NEW_TERMS = "custom", "suppress", "new_terms"
-KEYS = frozenset(("after_hours", "group", "title", "text", "ties", SUPPRESS, NEW_TERMS))
+CUSTOM, SUPPRESS, NEW_TERMS, SILENCE = "custom", "suppress", "new_terms", "silence"
+KEYS = frozenset(("after_hours", "group", "title", "text", "ties", SUPPRESS, NEW_TERMS, SILENCE))
 """Those that mean something to us."""
 
 
@@ -44,6 +45,22 @@ class NewTerms:
         return (*self.by, *self.fields)
 
 
+class Whose(StrEnum):
+    """Whose silence: of a dataset, of an account in it, of a place that its objects lie in."""
+
+    DATASET = "dataset"
+    ACCOUNT = "account"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A rule alerts when somebody has sent and then nothing came for longer than `span`."""
+
+    of: Whose
+    span: timedelta
+
+
 def suppress(custom: Mapping[str, Any], problems: Problems) -> Suppress | None:
     """Of a rule or correlation; None where it says nothing of it."""
     given = section(custom, SUPPRESS, ("by", "for"), problems)
@@ -73,6 +90,23 @@ def new_terms(custom: Mapping[str, Any], problems: Problems) -> NewTerms | None:
         if name in custom:
             problems.add(f"new_terms alerts once of each value: leave `{name}` out", CUSTOM, name)
     return NewTerms(fields, by, length(given, "learning", problems, *place, least=timedelta()))
+
+
+def silence(custom: Mapping[str, Any], problems: Problems) -> Silence | None:
+    """Of a rule without a detection; None where it says nothing of it."""
+    place = (CUSTOM, SILENCE)
+    given = section(custom, SILENCE, ("of", "for"), problems)
+    if given is None:
+        return None
+    for name in ("group", SUPPRESS, NEW_TERMS):
+        if name in custom:
+            problems.add(f"a rule of silence has no events: leave `{name}` out", CUSTOM, name)
+    span = length(given, "for", problems, *place)
+    try:
+        return Silence(Whose(str(given.get("of"))), span)
+    except ValueError:
+        problems.add(f"`of` must be one of {', '.join(Whose)}", *place, *(["of"] if "of" in given else []))
+        return None
 
 
 def section(

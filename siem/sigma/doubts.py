@@ -101,7 +101,7 @@ def written(document: Document, one: Rule | Correlation | Filter, lists: Lists) 
     for key in one.custom.keys() - set(known):
         told = f"custom has `{key}`, which says nothing here; there is: {', '.join(known)}"
         yield Problem(told, (CUSTOM, str(key)))
-    if not isinstance(one, Correlation):
+    if not isinstance(one, Correlation) and not (isinstance(one, Rule) and one.silence):
         yield from unused(one.detection, "filter" if isinstance(one, Filter) else "detection")
 
 

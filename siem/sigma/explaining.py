@@ -9,7 +9,7 @@ from typing import Any
 from siem.schema import Column, DatasetFields, Entry, Extension, Joined, LogSource, Path, Source
 from siem.sigma import duckdb, opensearch
 from siem.sigma.correlation import Correlation, wording
-from siem.sigma.custom import NewTerms, Suppress
+from siem.sigma.custom import NewTerms, Silence, Suppress, Whose
 from siem.sigma.detection import Detection
 from siem.sigma.head import Head
 from siem.sigma.loading import RuleSet
@@ -58,20 +58,22 @@ class Explaining:
 
     def _event_rule(self, rule: Rule) -> Explained:
         return {
-            **head(rule, "event"),
+            **head(rule, "silence" if rule.silence else "event"),
             "logsource": {name: value for name, value in asdict(rule.logsource).items() if value},
             "datasets": list(datasets_of(rule, self._answering)),
             "alerts": self._alerts(rule),
             "suppress": suppressing(rule.suppress),
             "new_terms": new_terms(rule.new_terms),
+            "silence": silence(rule.silence),
             "condition": list(rule.detection.conditions),
-            "tree": tree(rule.detection),
+            "tree": tree(rule.detection) if rule.silence is None else [],
             "filters": [{**head(one, "filter"), "tree": tree(one.detection)} for one in rule.filters],
             "fields": self._places(rule, sorted(rule.fields)),
             "queries": [
                 {"dataset": dataset or "json", "store": store, **asked(rule.tree, self._fields[dataset])}
                 for dataset in self._datasets(rule)
                 for store, asked in STORES.items()
+                if rule.silence is None
             ],
         }
 
@@ -129,6 +131,17 @@ def suppressing(suppress: Suppress | None) -> str | None:
         return None
     same = "of the usual group" if suppress.by is None else f"with the same {', '.join(suppress.by)}"
     return f"all {same} within {wording.span(suppress.span)} of the first are one alert"
+
+
+def silence(silence: Silence | None) -> str | None:
+    if silence is None:
+        return None
+    whose = {
+        Whose.DATASET: "a dataset that has sent",
+        Whose.ACCOUNT: "an account that has sent objects of a dataset",
+        Whose.SOURCE: "a place that objects of a dataset have come from",
+    }
+    return f"alerts when {whose[silence.of]} for {wording.span(silence.span)} sends nothing for longer than that"
 
 
 def new_terms(terms: NewTerms | None) -> str | None:

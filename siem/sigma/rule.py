@@ -47,7 +47,7 @@ class Filter(Head):
         return self.rules is None or not self.rules.isdisjoint(map(str.lower, called))
 
     def applies(self, rule: Rule) -> bool:
-        return self.names(rule) and rule.logsource.covers(self.logsource)
+        return self.names(rule) and rule.silence is None and rule.logsource.covers(self.logsource)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,7 +56,8 @@ class Rule(Head):
 
     tree: what it means, its filters with it. detection: its own section, as it is written. filters: those added.
     suppress, new_terms: how its matches become alerts, where that is not as usual.
-    fingerprint: hash of what it means (condition, log source, level, new terms); another title does not change it.
+    silence: it looks at no event, but at who sends; then it has no detection.
+    fingerprint: hash of what it means (condition, log source, level, new terms, silence), whatever its title.
     """
 
     tree: tree.Node
@@ -65,6 +66,7 @@ class Rule(Head):
     filters: tuple[Filter, ...] = ()
     suppress: custom.Suppress | None = None
     new_terms: custom.NewTerms | None = None
+    silence: custom.Silence | None = None
 
     @property
     def fields(self) -> frozenset[str]:
@@ -73,7 +75,7 @@ class Rule(Head):
 
     @property
     def fingerprint(self) -> str:
-        meaning = repr((self.tree, self.logsource, self.level, self.new_terms))
+        meaning = repr((self.tree, self.logsource, self.level, self.new_terms, self.silence))
         return hashlib.sha256(meaning.encode()).hexdigest()[:24]
 
 
@@ -82,14 +84,16 @@ def event_rule(document: Document, label: str, lists: Lists, problems: Problems)
     content: dict[Any, Any] = document.content
     named = head(document, label, problems)
     source = logsource(content, problems)
-    own = NO_DETECTION
-    if "detection" in content:
+    said = named["custom"]
+    own, silence = NO_DETECTION, custom.silence(said, problems)
+    if "detection" in content and custom.SILENCE in said:
+        problems.add("a rule of silence has no events: leave the detection out", "detection")
+    elif "detection" in content:
         own = detection(content["detection"], lists, problems)
-    else:
+    elif custom.SILENCE not in said:
         problems.add("a rule must have a detection")
     if tree.depth(own.tree) > DEEPEST:
         problems.add(TOO_DEEP, "detection")
-    said = named["custom"]
     return Rule(
         **named,
         tree=own.tree,
@@ -97,4 +101,5 @@ def event_rule(document: Document, label: str, lists: Lists, problems: Problems)
         detection=own,
         suppress=custom.suppress(said, problems),
         new_terms=custom.new_terms(said, problems),
+        silence=silence,
     )

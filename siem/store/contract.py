@@ -133,7 +133,8 @@ class Signal:
     """A rule matched an event. Key: rule, and the event's id and time (as stores tell events apart).
 
     group: what its alert is about (field -> value); values that differ in case alone are the same group.
-    matched: of a correlation: which event rule matched. Then rule and group are of the key too.
+    matched: of a correlation: which event rule matched. Then rule and group are of the key too, and of a silence, which
+    has no event (""): its time is that of what was sent last.
     values: what the event has in the fields that its alert is to show, or that its correlation asks for.
     history: the event was old already when it was stored.
     within: of a rule to which only the first event of a group counts (time, then id): of what its groups are settled
@@ -273,6 +274,20 @@ class DatasetStats:
     bytes: int
     first: datetime | None
     last: datetime | None
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Who has sent objects of a dataset. place, account: as `intake.senders` has them of keys.
+
+    first, last: when the first and the last of its objects were committed that have, or had, content.
+    """
+
+    dataset: str
+    place: str
+    account: str | None
+    first: datetime
+    last: datetime
 
 
 @dataclass(frozen=True)
@@ -467,6 +482,10 @@ class Store(Scheduling, Protocol):
 
     def stats(self) -> list[DatasetStats]:
         """Sums per dataset, by its name; objects without a dataset first."""
+        ...
+
+    def heard(self) -> list[Heard]:
+        """Who has sent, by dataset and place: cheap, however many objects there are."""
         ...
 
     def retain(self, limits: Mapping[str, datetime], dry_run: bool = False) -> list[Dropped]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from siem.parsing.batch import Parsed
-from siem.store.contract import DatasetStats, Hit, LedgerRow, State, Store, StoredReject
+from siem.store.contract import DatasetStats, Heard, Hit, LedgerRow, State, Store, StoredReject
 from siem.testing.deliveries import (
     FLOW,
     NOW,
@@ -341,6 +341,24 @@ class StoreContract(
         assert decoded(b)[0] in documents
 
     # Sums
+
+    def test_who_has_sent_is_told_by_dataset_and_place(self, store: Store) -> None:
+        assert store.heard() == []
+        hour = timedelta(hours=1)
+        prefix = "AWSLogs/123456789012/CloudTrail/us-east-1"
+        one, other = delivery(f"{prefix}/2026/11/01/a"), delivery(f"{prefix}/2026/11/02/b")
+        flow, gone = delivery("f\udcff/flow"), delivery("gone/x")
+        put(store, (one, Parsed(TRAIL, trail(one, "a"))))
+        put(store, (flow, Parsed(FLOW, flows(flow, 1))), now=NOW + hour)
+        put(store, (other, Parsed(TRAIL, None, [reject(0)])), state=State.DAMAGED, now=NOW + 2 * hour)
+        put(store, (one, Parsed(TRAIL, trail(one, "a"))), now=NOW + 3 * hour)  # again is nothing
+        with store.writing(NOW) as writing:
+            writing.finish(gone, State.DENIED, dataset=TRAIL)
+            writing.commit()
+        assert store.heard() == [
+            Heard(TRAIL, f"logs/{prefix}", "123456789012", NOW, NOW + 2 * hour),
+            Heard(FLOW, "logs/f\\xff", None, NOW + hour, NOW + hour),
+        ]
 
     def test_stats_add_up(self, store: Store) -> None:
         one, two, odd = delivery("a"), delivery("b"), delivery("odd")

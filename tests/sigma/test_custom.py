@@ -8,7 +8,7 @@ from textwrap import indent
 
 import pytest
 
-from siem.sigma import Doubting, NewTerms, RuleSet, Suppress, load_rules
+from siem.sigma import Doubting, NewTerms, RuleSet, Silence, Suppress, Whose, load_rules
 
 RULE = """\
 title: R
@@ -135,5 +135,53 @@ def test_new_terms_that_cannot_be_meant_are_refused(tmp_path: Path, custom: str,
 
 def test_new_terms_are_of_event_rules(tmp_path: Path) -> None:
     before = RULE + CORRELATION
-    message = "new_terms are of rules about one event: write it there"
+    message = "a correlation has no `new_terms`: write a rule of its own"
     assert told(loaded(tmp_path, "new_terms: {field: a, learning: 1d}", before), before) == [(1, message)]
+
+
+# Silence
+
+
+QUIET = "title: Q\nname: q\nlogsource: {product: aws}\n"
+
+
+def test_a_rule_of_silence_says_whose_and_how_long(tmp_path: Path) -> None:
+    rules = loaded(tmp_path, "silence: {of: account, for: 2h}\n", QUIET)
+    (rule,) = rules.rules
+    assert rule.silence == Silence(Whose.ACCOUNT, timedelta(hours=2))
+    assert [one.message for one in Doubting(rules, {}, {}, {}).all()] == [
+        "no dataset answers this log source: the rule never matches"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("custom", "line", "message"),
+    [
+        ("silence: 2h", 1, "silence must be a mapping of of, for"),
+        ("silence:\n  of: account", 1, f"`for` is needed: {LENGTH}"),
+        ("silence:\n  for: 2h", 1, "`of` must be one of dataset, account, source"),
+        ("silence:\n  for: 2h\n  of: region", 3, "`of` must be one of dataset, account, source"),
+        ("silence:\n  for: 2h\n  of: account\n  until: 3h", 4, "silence has no `until`; there is: of, for"),
+        (
+            "silence: {for: 2h, of: account}\nsuppress: {for: 2h}",
+            2,
+            "a rule of silence has no events: leave `suppress` out",
+        ),
+    ],
+)
+def test_silence_that_cannot_be_meant_is_refused(tmp_path: Path, custom: str, line: int, message: str) -> None:
+    assert told(loaded(tmp_path, custom, QUIET), QUIET) == [(line, message)]
+
+
+def test_a_rule_of_silence_has_no_detection_and_any_other_has(tmp_path: Path) -> None:
+    message = "a rule of silence has no events: leave the detection out"
+    assert [said for _, said in told(loaded(tmp_path, "silence: {for: 2h, of: account}"))] == [message]
+    assert [said for _, said in told(loaded(tmp_path, "title: T", QUIET))] == ["a rule must have a detection"]
+
+
+def test_a_correlation_cannot_stand_on_silence(tmp_path: Path) -> None:
+    custom = "silence: {for: 2h, of: account}\n"
+    before = f"{QUIET}custom: {{{custom.strip()}}}\n{CORRELATION.replace('rules: r', 'rules: q')}"
+    assert [said for _, said in told(loaded(tmp_path, "title: T", before))] == [
+        "it names q, which is about silence: it has no events"
+    ]

@@ -83,7 +83,7 @@ def _below(file: str, name: str) -> bool:
 def text(rule: dict[str, Any]) -> Iterator[str]:
     """The same for people, line by line."""
     yield f"{rule['title']}"
-    for name in ("id", "name", "type", "level", "status", "file", "alerts", "suppress", "new_terms"):
+    for name in ("id", "name", "type", "level", "status", "file", "alerts", "suppress", "new_terms", "silence"):
         if rule.get(name):
             yield _line(name, rule[name])
     yield from _of_event_rule(rule) if "queries" in rule else _of_correlation(rule)
@@ -97,6 +97,8 @@ def _line(name: str, value: object) -> str:
 def _of_event_rule(rule: dict[str, Any]) -> Iterator[str]:
     yield _line("logsource", " ".join([f"{key}={value}" for key, value in rule["logsource"].items()]) or "any")
     yield _line("datasets", ", ".join(rule["datasets"]) or "none answers this log source: the rule never matches")
+    if rule["silence"]:
+        return
     yield from _section("Condition: " + " | ".join(rule["condition"]), rule["tree"])
     for one in rule["filters"]:
         yield from _section(f"And by the filter {one['title']} ({one['file']})", one["tree"])

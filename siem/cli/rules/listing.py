@@ -36,7 +36,7 @@ def rows(found: RuleSet, sources: Sources) -> Iterator[dict[str, Any]]:
         else:
             datasets[one.key] = list(dict.fromkeys([name for key in one.rules for name in datasets[key]]))
     for one in [*found.own, *found.resting]:
-        kind = one.kind if isinstance(one, Correlation) else "event"
+        kind = one.kind if isinstance(one, Correlation) else "silence" if one.silence else "event"
         yield _row(one, kind, datasets[one.key], one.key not in found.disabled, found.set_at.get(one.key, {}))
     for added in found.filters:
         yield _row(added, "filter")

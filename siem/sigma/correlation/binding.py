@@ -79,6 +79,8 @@ class _Binding:
                 raise Problem(f"it names {name}, which is refused: {problem.message}", place) from problem
         if isinstance(found, Rule) and found.new_terms is not None:
             raise Problem(f"it names {name}, which looks for new terms: a correlation sees matches, new or not", place)
+        if isinstance(found, Rule) and found.silence is not None:
+            raise Problem(f"it names {name}, which is about silence: it has no events", place)
         if isinstance(found, Rule):
             return found
         if isinstance(found, ContentError):

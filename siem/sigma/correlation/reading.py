@@ -13,7 +13,7 @@ from siem.documents import Document
 from siem.problem import Problem, Problems
 from siem.sigma import parse
 from siem.sigma.correlation.rule import COMPARISONS, NUMERIC, Correlation, Kind, Threshold
-from siem.sigma.custom import CUSTOM, NEW_TERMS, SUPPRESS, Suppress, suppress
+from siem.sigma.custom import CUSTOM, NEW_TERMS, SILENCE, SUPPRESS, Suppress, suppress
 from siem.sigma.head import head
 from siem.sigma.spans import span
 from siem.sigma.tree import And, Exists, Leaf, Node, fields
@@ -105,8 +105,9 @@ def _aliases(given: Mapping[str, Any], problems: Problems) -> Mapping[str, Mappi
 
 def _suppress(custom: Mapping[str, Any], group_by: Sequence[str], problems: Problems) -> Suppress | None:
     found = suppress(custom, problems)
-    if NEW_TERMS in custom:
-        problems.add("new_terms are of rules about one event: write it there", CUSTOM, NEW_TERMS)
+    for name in (NEW_TERMS, SILENCE):
+        if name in custom:
+            problems.add(f"a correlation has no `{name}`: write a rule of its own", CUSTOM, name)
     for name in found.by or () if found else ():
         if name not in group_by:
             problems.add(f"`by` has {name}, which the correlation does not group by", CUSTOM, SUPPRESS, "by")

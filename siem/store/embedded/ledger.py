@@ -72,6 +72,10 @@ CREATE TABLE actions (id TEXT PRIMARY KEY, alert TEXT NOT NULL, micros INTEGER N
 CREATE INDEX actions_by_alert ON actions (alert);
 CREATE TRIGGER actions_are_not_changed BEFORE UPDATE ON actions BEGIN SELECT raise(ABORT, 'the log only grows'); END;
 CREATE TRIGGER actions_are_not_removed BEFORE DELETE ON actions BEGIN SELECT raise(ABORT, 'the log only grows'); END;
+CREATE TABLE senders (
+    dataset TEXT NOT NULL, place TEXT NOT NULL, account TEXT, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (dataset, place)
+) WITHOUT ROWID;
 CREATE TABLE marks (
     rule_id TEXT NOT NULL, dataset TEXT NOT NULL, turn INTEGER NOT NULL, PRIMARY KEY (rule_id, dataset)
 ) WITHOUT ROWID;

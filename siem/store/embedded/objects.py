@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from siem.store.contract import DatasetStats, Known, LedgerRow, Pending, State
+from siem.intake.senders import sender
+from siem.store.contract import DatasetStats, Heard, Known, LedgerRow, Pending, State
 from siem.store.embedded.ledger import as_bytes
+from siem.store.entries import LASTING
 from siem.store.times import from_micros, from_micros_or_none, micros, micros_or_none
 
 COLUMNS = (
@@ -113,6 +115,26 @@ def put(connection: sqlite3.Connection, row: LedgerRow, unique_ids: bool, number
             ),
         ),
     )
+
+
+def put_sender(connection: sqlite3.Connection, row: LedgerRow, now: datetime) -> None:
+    """Note that somebody has sent an object that has content."""
+    if row.dataset is None or row.state not in LASTING:
+        return
+    who = sender(row.bucket, row.key)
+    connection.execute(
+        "INSERT INTO senders VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+        " SET first = min(first, excluded.first), last = max(last, excluded.last)",
+        (row.dataset, who.place, who.account, micros(now), micros(now)),
+    )
+
+
+def heard(connection: sqlite3.Connection) -> list[Heard]:
+    found = connection.execute("SELECT dataset, place, account, first, last FROM senders ORDER BY dataset, place")
+    return [
+        Heard(dataset, place, account, from_micros(first), from_micros(last))
+        for dataset, place, account, first, last in found
+    ]
 
 
 def put_files(connection: sqlite3.Connection, files: Iterable[EventFile], number: int) -> None:

@@ -19,6 +19,7 @@ from siem.store.contract import (
     Compacted,
     DatasetStats,
     Dropped,
+    Heard,
     Held,
     Hit,
     Judged,
@@ -35,7 +36,7 @@ from siem.store.embedded import holding, judgements, rejects, scheduling
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make, remove
 from siem.store.embedded.ledger import Ledger, immediate
-from siem.store.embedded.objects import committed, known, last_turns, names, pending, readable, rows, stats
+from siem.store.embedded.objects import committed, heard, known, last_turns, names, pending, readable, rows, stats
 from siem.store.embedded.replaying import Replay, replay
 from siem.store.embedded.retention import old, retain
 from siem.store.embedded.searching import Asked, Searching
@@ -207,6 +208,10 @@ class EmbeddedStore:
     def stats(self) -> list[DatasetStats]:
         with self._reading() as connection:
             return list(stats(connection))
+
+    def heard(self) -> list[Heard]:
+        with self._reading() as connection:
+            return heard(connection)
 
     def retain(self, limits: Mapping[str, datetime], dry_run: bool = False) -> list[Dropped]:
         with self._reading() as connection:

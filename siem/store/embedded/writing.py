@@ -145,6 +145,7 @@ class EmbeddedWriting:
         objects.put_files(self._ledger, settling.files, number)
         for id_, row in rows.items():
             objects.put(self._ledger, row, mine[id_].unique_ids, number, self._now)
+            objects.put_sender(self._ledger, row, self._now)
         rejects.keep(self._ledger, [id_ for id_, row in rows.items() if row.rejects])
         self._naming = True
         self._step("named")

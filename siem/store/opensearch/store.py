@@ -14,6 +14,7 @@ from siem.store.contract import (
     Compacted,
     DatasetStats,
     Dropped,
+    Heard,
     Held,
     Hit,
     Judged,
@@ -28,7 +29,7 @@ from siem.store.contract import (
 )
 from siem.store.handling import Action
 from siem.store.opensearch.cluster.connection import Connection
-from siem.store.opensearch.commit import ledger, rejects
+from siem.store.opensearch.commit import ledger, rejects, senders
 from siem.store.opensearch.commit.log import Log
 from siem.store.opensearch.commit.replaying import Replay, replay
 from siem.store.opensearch.commit.retention import retain
@@ -190,6 +191,9 @@ class OpenSearchStore:
 
     def stats(self) -> list[DatasetStats]:
         return ledger.stats(self._connection, self._names, self._log)
+
+    def heard(self) -> list[Heard]:
+        return senders.heard(self._connection, self._names, self._log)
 
     def retain(self, limits: Mapping[str, datetime], dry_run: bool = False) -> list[Dropped]:
         return retain(self._place, self._log, limits, dry_run)

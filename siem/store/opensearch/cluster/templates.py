@@ -29,7 +29,7 @@ Body: TypeAlias = Mapping[str, Any]
 
 PRODUCT = "hinomi"
 
-VERSION = 2
+VERSION = 3
 """Of the templates: raised with every change of them. A program leaves alone what a newer one prepared."""
 
 CUSTOM = "@custom"
@@ -79,6 +79,7 @@ STATE_FIELDS: Mapping[States, Mapping[str, Body]] = {
     States.LOG: {"number": LONG, **whole("entry")},
     States.LEDGER: {
         **exact("object", "bucket", "key", "version", "sha256", "state", "dataset", "token", "reason"),
+        **exact("row_state", "place", "account"),
         **dict.fromkeys(("turn", "position", "bytes", *COUNTS), LONG),
         **dict.fromkeys(TIMES, TIME),
         "micros": {"properties": dict.fromkeys(TIMES, LONG)},

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from siem.intake.senders import sender
 from siem.parsing.batch import text_of
 from siem.store.contract import LedgerRow, State
 from siem.store.entries import LASTING, WITH_EVENTS
@@ -138,12 +139,15 @@ def written(whole: Row) -> dict[str, Any]:
     microseconds."""
     assert whole.row is not None  # noqa: S101  (a claim came to nothing yet)
     row = whole.row
+    who = sender(row.bucket, row.key)
     texts = {name: getattr(row, name) for name in TEXTS}
     times: dict[str, datetime | None] = {name: getattr(row, name) for name in TIMES}
     return {
         "object": row.object,
         "sha256": row.sha256,
         "row_state": row.state.value,
+        "place": who.place,
+        "account": who.account,
         "unique_ids": whole.unique_ids,
         "periods": whole.periods,
         "dataset": row.dataset,
