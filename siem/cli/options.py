@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,12 @@ DatasetOption = Annotated[
 RulesArgument = Annotated[
     list[Path] | None, typer.Argument(metavar="[PATH…]", help="Rules; without any all that are in use.")
 ]
-SinceOption = Annotated[str | None, typer.Option("--since", help="From this time on, RFC 3339 or a date (UTC).")]
+SinceOption = Annotated[
+    str | None, typer.Option("--since", help="From this time on: RFC 3339, a date (UTC), or 30d, 12h before now.")
+]
 UntilOption = Annotated[str | None, typer.Option("--until", help="Before this time.")]
+SPAN = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def settings(store: str | None = None, content: Path | None = None) -> Settings:
@@ -123,7 +128,7 @@ def refused(problems: tuple[ContentError, ...] | list[ContentError]) -> None:
 
 
 def time(text: str | None) -> datetime | None:
-    """A time from the command line.
+    """A time from the command line; a span (30d, 12h) is so long before now.
 
     Raises:
         UsageError: it is none.
@@ -131,10 +136,11 @@ def time(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text}: no time; write 2026-11-01 or 2026-11-01T02:00:00Z") from None
-    return in_utc(given)
+        if span := SPAN.fullmatch(text):
+            return now() - timedelta(**{UNITS[span[2]]: int(span[1])})
+        return in_utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise UsageError(f"{text}: no time; write 2026-11-01, 2026-11-01T02:00:00Z, or 30d or 12h before now") from None
 
 
 def in_utc(time: datetime) -> datetime:

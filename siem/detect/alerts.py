@@ -138,12 +138,14 @@ def silence_alerts(rule: Rule, span: timedelta, signals: Iterable[Signal], among
 
 def correlation_alerts(found: Iterable[Episode], signals: Iterable[Signal], among: Circumstances) -> list[Alert]:
     """The alerts that a correlation's episodes are. signals: of all its events."""
-    by_event: dict[str, list[Signal]] = {}
-    for signal in signals:
-        by_event.setdefault(signal.event_id, []).append(signal)
+    by_event: dict[tuple[object, str], list[Signal]] = {}
+    for signal in signals:  # an event can be in several groups, and which of these are settled together is chance
+        by_event.setdefault((folded(signal.group), signal.event_id), []).append(signal)
     made = []
     for one in found:
-        run = [signal for event in one.events for signal in by_event.get(event, ())]
+        group = folded(one.group)
+        listed = [signal for event in one.events for signal in by_event.get((group, event), ())]
+        run = [signal for signal in listed if one.begins <= signal.timestamp <= one.last]  # an id may come again later
         span = (one.first, one.last)
         made.append(_alert(one.rule, one.group, span, one.count, tuple(one.events), run, among))
     return made

@@ -45,6 +45,7 @@ class Episode:
     """Firings of a correlation whose windows touch; where it suppresses, all that are one alert.
 
     group: field or alias -> value; events: at most 1,000 ids.
+    begins: time of the first of these events; before `first` where an earlier episode has it too.
     """
 
     rule: Correlation
@@ -53,6 +54,7 @@ class Episode:
     last: datetime
     count: int
     events: Sequence[str]
+    begins: datetime
 
 
 @dataclass
@@ -194,6 +196,7 @@ class _Run:
                 row["last"],
                 len(events) if chain else row["count"],
                 events[:EVIDENCE],
+                mine[0][0],
             )
             made.append((episode, mine))
             before.update([(row["group"], moment) for moment in mine])
@@ -277,7 +280,7 @@ def _joined(run: Sequence[tuple[Episode, Sequence[Moment]]]) -> Episode:
     events = list(dict.fromkeys([event for _, event in moments]))
     about = {name: first.group[name] for name in first.rule.about}
     last = max([one.last for one, _ in run])
-    return Episode(first.rule, about, first.first, last, len(events), events[:EVIDENCE])
+    return Episode(first.rule, about, first.first, last, len(events), events[:EVIDENCE], moments[0][0])
 
 
 def places_in(inner: Correlation, outer: Correlation) -> list[int]:
