@@ -74,7 +74,7 @@ def show(
 ) -> None:
     """One alert whole: what was found, its events by id, what was done, and the alerts that it took over from."""
     with closing(existing_store(options.settings(store, content))) as kept:
-        one = _named(kept, [alert])[0]
+        one = named(kept, [alert])[0]
         earlier = [other for other in kept.alerts(merged=True) if other.merged_into == one.id]
         done = kept.actions([one.id, *[other.id for other in earlier]])
     row = _row(one) | {"actions": [asdict(action) for action in done], "merged": [other.id for other in earlier]}
@@ -138,7 +138,7 @@ def _act(
     with closing(existing_store(options.settings(store, content))) as kept:
         actions = [
             Action(uuid.uuid4().hex, one.id, one.rule_id, verb, author, now, text, disposition)
-            for one in _named(kept, ids)
+            for one in named(kept, ids)
         ]
         left = kept.act(actions)
     write([_row(alert) for alert in left], COLUMNS, form)
@@ -155,7 +155,7 @@ def person(by: str | None) -> str:
     return name
 
 
-def _named(kept: Store, ids: Sequence[str]) -> list[Alert]:
+def named(kept: Store, ids: Sequence[str]) -> list[Alert]:
     """The alerts of these ids or beginnings; of merged ones their survivors. Each once.
 
     Raises:

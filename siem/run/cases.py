@@ -1,4 +1,4 @@
-"""A rule's own cases: logs that it must match, or must not.
+"""A rule's own cases: logs that it must match, or must not; and those of filters, about rules that these are added to.
 
 `NAME.cases.yml` beside `NAME.yml`:
 
@@ -6,8 +6,9 @@
       - name: root makes a key          # what the case shows
         match: true                     # false: the rule must stay silent
         log: {eventVersion: "1.11", …}  # one record, a list of them, or the text of a log file with its header
-        rule: …                         # id or name, where the file has several rules
+        rule: …                         # id or name, where the file has several rules, or filters of several
         dataset: aws.cloudtrail         # where the rule's log source is answered by several
+        key: AWSLogs/…                  # of the object, where the parser reads from it (load balancers: the account)
         logs: [{dataset: …, log: …}, …] # instead of log and dataset: for correlations over several datasets
 
 Those of rules of silence are in `siem.run.sent`.
@@ -30,17 +31,19 @@ from siem.sigma import Correlation, Rule, RuleSet, datasets_of
 from siem.store.contract import Heard
 
 SUFFIXES = (".cases.yml", ".cases.yaml")
-KEYS = frozenset(("name", "match", "log", "rule", "dataset", "logs", "now"))
+KEYS = frozenset(("name", "match", "log", "rule", "dataset", "key", "logs", "now"))
+OF_LOGS = frozenset(("dataset", "log", "key"))
 
 Tested = Rule | Correlation
 
 
 @dataclass(frozen=True)
 class Log:
-    """What a source delivered: records, or the text of a file."""
+    """What a source delivered: records, or the text of a file. key: of the object; None: no matter which."""
 
     dataset: str
     content: Any
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,11 @@ class Case:
     now: datetime | None = None
 
 
-def cases(rules: RuleSet, sources: Sources) -> tuple[list[Case], list[ContentError]]:
-    """The cases beside these rules, and what is wrong with their files."""
+def cases(rules: RuleSet, sources: Sources, in_use: RuleSet | None = None) -> tuple[list[Case], list[ContentError]]:
+    """The cases beside these rules and filters, and what is wrong with their files.
+
+    in_use: where the rules are that filters name, if not all of them are among these.
+    """
     by_file: dict[str, list[Tested]] = {}
     for rule in rules.own:
         by_file.setdefault(rule.file, []).append(rule)
@@ -69,18 +75,32 @@ def cases(rules: RuleSet, sources: Sources) -> tuple[list[Case], list[ContentErr
     problems: list[ContentError] = []
     for file, own in by_file.items():
         wrong: list[ContentError] = []
-        paths = [path for suffix in SUFFIXES if (path := Path(file).with_suffix(suffix)).is_file()]
-        beside = [case for path in paths for case in _File(path, own, rules, sources).cases(wrong)]
+        beside = [case for path in beside_of(file) for case in _File(path, own, rules, sources).cases(wrong)]
         if not beside and not wrong:
             wrong = [ContentError("the rule has no cases beside it", file, rule.line) for rule in own]
         found += beside
         problems += wrong
+    known = in_use or rules
+    for file in dict.fromkeys([one.file for one in rules.filters if one.file not in by_file]):
+        for path in beside_of(file):
+            found += _File(path, _filtered_by(file, known), known, sources).cases(problems)
     return found, problems
+
+
+def beside_of(file: str) -> list[Path]:
+    """The files of cases beside a file."""
+    return [path for suffix in SUFFIXES if (path := Path(file).with_suffix(suffix)).is_file()]
+
+
+def _filtered_by(file: str, known: RuleSet) -> list[Tested]:
+    """The rules that filters of a file are added to."""
+    place = Path(file).resolve()
+    return [rule for rule in known.rules if any(Path(one.file).resolve() == place for one in rule.filters)]
 
 
 @dataclass(frozen=True)
 class _File:
-    """A file of cases. own: the rules beside it."""
+    """A file of cases. own: the rules beside it, or those that the filters beside it are added to."""
 
     path: Path
     own: Sequence[Tested]
@@ -125,18 +145,24 @@ class _File:
     def _rule(self, name: str, wanted: Any) -> Tested:
         rule = next((rule for rule in self.own if wanted in (None, rule.id, rule.name, rule.key)), None)
         if rule is None or (wanted is None and len(self.own) > 1):
-            raise Problem(f"{name}: `rule:` must name one of the file's rules")
+            raise Problem(f"{name}: `rule:` must name one of the file's rules, or one that its filters are added to")
         return rule
 
     def _logs(self, name: str, entry: Mapping[str, Any], answered: tuple[str, ...]) -> Iterator[Log]:
-        given = entry["logs"] if "logs" in entry else [{"dataset": entry.get("dataset"), "log": entry["log"]}]
+        given = entry["logs"] if "logs" in entry else [_of_one(entry)]
         if not isinstance(given, list) or not given:
             raise Problem(f"{name}: `logs:` must be a list of `dataset` and `log`")
         for one in given:
-            if not isinstance(one, Mapping) or one.keys() - {"dataset", "log"} or "log" not in one:
+            if not isinstance(one, Mapping) or one.keys() - OF_LOGS or "log" not in one:
                 raise Problem(f"{name}: `logs:` must be a list of `dataset` and `log`")
             dataset = one.get("dataset") or (answered[0] if len(answered) == 1 else None)
             if not isinstance(dataset, str) or dataset not in self.sources.fields:
                 told = ", ".join(answered or self.sources.fields)
                 raise Problem(f"{name}: `dataset:` must be one of {told}")
-            yield Log(dataset, one["log"])
+            if not isinstance(key := one.get("key"), str | None):
+                raise Problem(f"{name}: `key:` must be the key of an object")
+            yield Log(dataset, one["log"], key)
+
+
+def _of_one(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if name in OF_LOGS}

@@ -17,10 +17,10 @@ from siem.detect.sources import Sources
 from siem.errors import ContentError
 from siem.intake.content import Delivered
 from siem.parsing import Batch, Registry
-from siem.run.cases import Case, Log
+from siem.run.cases import Case, Log, Tested
 from siem.run.reading import read
 from siem.schema import SourceObject
-from siem.sigma import Rule, RuleSet, reasons
+from siem.sigma import Rule, reasons
 from siem.store.embedded.engine import Engine
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -56,7 +56,7 @@ class Trial:
 
     def __init__(self, registry: Registry, sources: Sources) -> None:
         self._registry, self._sources = registry, sources
-        self._hunts: dict[tuple[str, str], Hunt] = {}
+        self._hunts: dict[tuple[Tested, str], Hunt] = {}
         self._database = Engine()
 
     def verdict(self, case: Case) -> Verdict:
@@ -92,7 +92,7 @@ class Trial:
         Raises:
             ContentError: it comes to none, or holds a record that is rejected.
         """
-        source = SourceObject("cases", f"{case.rule.key}/{case.name}/{place}")
+        source = SourceObject("cases", log.key or f"{case.rule.key}/{case.name}/{place}")
         reading = read(source, Delivered(raw(log.content), Limits()), self._registry, Limits(), NOW, log.dataset)
         batches, rejected = [], []
         for parsed in reading:
@@ -104,7 +104,7 @@ class Trial:
         return batches
 
     def _found(self, case: Case, engine: str, batches: Sequence[Batch]) -> Found:
-        hunt = self._hunt(case.rules, case.rule.key, engine)
+        hunt = self._hunt(case, engine)
         seen = tuple([match for batch in batches for match in hunt.batch(batch)])
         concluded = list(hunt.concluded(seen))
         if isinstance(case.rule, Rule):
@@ -114,10 +114,10 @@ class Trial:
         episodes = sorted([tuple(sorted(episode.events)) for one in findings for episode in one.episodes])
         return Found(tuple(episodes), tuple(findings), seen)
 
-    def _hunt(self, rules: RuleSet, key: str, engine: str) -> Hunt:
-        if (key, engine) not in self._hunts:
-            self._hunts[key, engine] = Hunt(rules, self._sources, engine, self._database)
-        return self._hunts[key, engine]
+    def _hunt(self, case: Case, engine: str) -> Hunt:
+        if (case.rule, engine) not in self._hunts:  # the rule itself: with other filters it is another
+            self._hunts[case.rule, engine] = Hunt(case.rules, self._sources, engine, self._database)
+        return self._hunts[case.rule, engine]
 
     def _reasons(self, case: Case, found: Found, batches: Sequence[Batch]) -> Iterator[str]:
         if isinstance(case.rule, Rule):

@@ -22,7 +22,8 @@ def run_cases(
     found = options.rules(paths, settings.content)
     registry = options.registry(settings.content)
     sources = Sources.of(registry)
-    own, problems = cases(found, sources)
+    in_use = options.rules(None, settings.content, told=False, after=paths) if paths and found.filters else found
+    own, problems = cases(found, sources, in_use)
     options.refused(problems)
     trial = Trial(registry, sources)
     verdicts = [trial.verdict(case) for case in own]
