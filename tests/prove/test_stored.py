@@ -139,7 +139,12 @@ def shipped_rules() -> RuleSet:
 
 def test_what_was_taken_in_and_judged_is_proven(world: World) -> None:
     proofs = world.proofs()
-    assert {name: proof.findings for name, proof in proofs.items()} == {"bucket": [], "store": [], "digests": []}
+    assert {name: proof.findings for name, proof in proofs.items()} == {
+        "bucket": [],
+        "store": [],
+        "digests": [],
+        "seals": [],
+    }
     assert (proofs["bucket"].verdict, proofs["store"].verdict) == (Verdict.PROVEN, Verdict.PROVEN)
     rows = world.store.ledger().values()
     assert proofs["store"].counts["events"] == sum(row.events - row.duplicates for row in rows)
