@@ -20,8 +20,8 @@ from siem.run.content import load_registry
 from siem.run.ingest import ingest
 from siem.run.reading import read
 from siem.store import open_folder
-from siem.store.embedded.files import write_parquet
-from siem.store.embedded.writing import together
+from siem.store.embedded.parquet import write_parquet
+from siem.store.embedded.tables import together
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SMALL_OBJECTS, SMALL_RECORDS = 5_000, 40

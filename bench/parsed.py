@@ -13,8 +13,8 @@ from siem.intake.content import Delivered
 from siem.parsing import Batch, Parser
 from siem.run.content import load_registry
 from siem.schema import Origin
-from siem.store.embedded.files import write_parquet
-from siem.store.embedded.writing import together
+from siem.store.embedded.parquet import write_parquet
+from siem.store.embedded.tables import together
 
 
 @cache

@@ -31,3 +31,11 @@ def settle() -> None:
         library = ctypes.CDLL(None)
         library.mallopt(M_MMAP_THRESHOLD, LARGE)
         library.mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def trim() -> None:
+    """Give back what is free, wherever it lies. For work over thousands of small files: 46 KB of each hang in cycles of
+    objects, and what is kept of some pins the pages of others."""
+    gc.collect(0)
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -22,6 +22,7 @@ from siem.cli import (
     ingest,
     parse,
     rejects,
+    reparse,
     rules,
     scheduler,
     store,
@@ -44,6 +45,7 @@ app.command(name="demo")(demo.demo)
 app.command(name="parse")(parse.parse)
 app.command(name="ingest")(ingest.command)
 app.command(name="worker")(worker.worker)
+app.command(name="reparse")(reparse.command)
 app.command(name="detect")(detect.detect_command)
 app.command(name="scheduler")(scheduler.scheduler)
 app.command(name="hunt")(hunt.hunt)

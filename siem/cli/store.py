@@ -24,6 +24,7 @@ LAST = 20
 
 PREPARED = ("step", "thing", "name", "why")
 DROPPED = ("dataset", "period", "events", "bytes")
+COMPACTED = ("dataset", "day", "files", "into", "events", "bytes", "bytes_after")
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
 
@@ -56,6 +57,18 @@ def stats(
         short = [done | {"seconds": f"{done['seconds']:.2f}", "errors": len(done["errors"])} for done in passes]
         results().print()
         write(short, PASSES, form)
+
+
+@app.command()
+def compact(
+    store: options.StoreOption = None,
+    content: options.ContentOption = None,
+    dry_run: DryRunOption = False,
+    form: options.FormatOption = None,
+) -> None:
+    """Make few large files of a folder's many small ones. A row per dataset and day; safe to repeat."""
+    with closing(existing_store(options.settings(store, content))) as kept:
+        write([asdict(day) for day in kept.compact(options.now(), dry_run)], COMPACTED, form)
 
 
 @app.command(name="retain")

@@ -387,9 +387,10 @@ class Store(Scheduling, Protocol):
         come back that the object still holds. Readers find an event as it was or as it is, and now and then as both;
         they never miss one that stays. `committed` stays. A replay of rejects that were read before finds them gone.
 
-        judge: the object gets a new turn, and what a rule finds when its mark passes that turn (or when it pays what it
-        owes) takes the place of the signals that it has of the object, but for those of dropped periods. Without it
-        signals stay as they are, and so does the turn, unless nobody judged the object: it had no events, and now has.
+        judge: the object gets a new turn, and what a rule finds when its mark passes that turn (unless it is its first
+        one), or when it pays what it owes, takes the place of the signals that it has of the object, but for those of
+        dropped periods. Without it signals stay as they are, and so does the turn, unless nobody could judge the
+        object: it had no events, and now has.
         """
         ...
 

@@ -439,6 +439,7 @@ class ReparsingContract:
         put(store, (one, Parsed(TRAIL, trail(one, "e1", "e2", "e3"))), (two, Parsed(TRAIL, trail(two, "x"))))
         others = [signal(two, "x"), replace(signal(one, "e2", 1), rule_id="s")]
         judged(store, signal(one, "e1"), signal(one, "e2", 1), replace(signal(one, "e3", 2), group=BOB), *others)
+        store.mark(Judged(marks={("s", TRAIL): store.progress().turn}), as_it_stands)
         reparse(store, (one, Parsed(TRAIL, trail(one, "e1", "e9", "e3"))), judge=True)
         settle = Settled()
         turn = store.pending(TRAIL)[-1].turn
@@ -447,7 +448,8 @@ class ReparsingContract:
         kept = [*again, signal(two, "x")]
         assert sorted(store.signals("r", ANN), key=str) == sorted(kept, key=str)
         assert (store.signals("r", BOB), store.signals("s", ANN)) == ([], others[1:])
-        assert sorted(len(signals) for _, signals, _ in settle.asked) == [0, 3]
+        asked = [signal for _, signals, _ in settle.asked for signal in signals]
+        assert (sorted(asked, key=str), {rule for rule, *_ in settle.asked}) == (sorted(kept, key=str), {"r"})
         store.mark(Judged(marks={("s", TRAIL): turn}), as_it_stands)
         assert store.signals("s", ANN) == []
         assert sorted(store.signals("r", ANN), key=str) == sorted(kept, key=str)

@@ -37,13 +37,20 @@ from siem.testing.deliveries import (
 from siem.testing.handling_contract import HandlingContract
 from siem.testing.judging_contract import JudgingContract
 from siem.testing.proving_contract import ProvingContract
+from siem.testing.reparsing_contract import ReparsingContract
 from siem.testing.retention_contract import RetentionContract
 from siem.testing.scheduling_contract import SchedulingContract
 from siem.testing.searching_contract import SearchingContract
 
 
 class StoreContract(
-    JudgingContract, HandlingContract, SearchingContract, RetentionContract, ProvingContract, SchedulingContract
+    JudgingContract,
+    HandlingContract,
+    SearchingContract,
+    RetentionContract,
+    ProvingContract,
+    SchedulingContract,
+    ReparsingContract,
 ):
     """Subclass it; see the module."""
 

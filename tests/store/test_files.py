@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siem.parsing.batch import Parsed
-from siem.store.embedded import EmbeddedStore, duplicates, files
+from siem.store.embedded import EmbeddedStore, duplicates, files, parquet, tables
 from siem.testing.batches import DocumentBatch
 from siem.testing.deliveries import FLOW, NOW, TRAIL, delivery, flows, ids, put, trail
 
@@ -29,7 +29,7 @@ def table(times: list[int], names: list[str] | None = None) -> pa.Table:
 
 
 def columns(part: pa.Table) -> tuple[list[int], list[str]]:
-    return files.micros_of(part).tolist(), part["event.id"].to_pylist()
+    return tables.micros_of(part).tolist(), part["event.id"].to_pylist()
 
 
 @given(st.lists(st.integers(-3 * DAY, 3 * DAY)))
@@ -38,7 +38,7 @@ def test_days_hold_every_event_once_in_order_of_time(times: list[int]) -> None:
     rows = [(at, int(name)) for _, part in parts for at, name in zip(*columns(part), strict=True)]
     assert rows == sorted((at, position) for position, at in enumerate(times))
     for day, part in parts:
-        assert {str(np.datetime64(int(at), "us"))[:10] for at in files.micros_of(part)} == {day}
+        assert {str(np.datetime64(int(at), "us"))[:10] for at in tables.micros_of(part)} == {day}
 
 
 def test_a_bad_clock_makes_no_thousand_files() -> None:
@@ -64,18 +64,18 @@ def test_again_is_what_came_before(rows: list[tuple[str, int]], by_time: bool) -
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("many") / "many.parquet"
-    files.write_parquet(table(list(range(10_000))), path)
+    parquet.write_parquet(table(list(range(10_000))), path)
     return path
 
 
 @given(positions=st.lists(st.integers(0, 9_999), min_size=1, max_size=20))
 def test_rows_are_read_by_position_in_any_order(many: Path, positions: list[int]) -> None:
-    assert files.rows_at(many, positions)["event.id"].to_pylist() == [str(at) for at in positions]
+    assert parquet.rows_at(many, positions)["event.id"].to_pylist() == [str(at) for at in positions]
 
 
 def test_a_file_says_which_columns_have_nulls(tmp_path: Path) -> None:
     events = table([1, 2]).append_column("event.action", pa.array(["login", None])).append_column("a", pa.nulls(2))
-    files.write_parquet(events, tmp_path / "events.parquet")
+    parquet.write_parquet(events, tmp_path / "events.parquet")
     read = pq.read_table(tmp_path / "events.parquet")
     assert {field.name: field.nullable for field in read.schema} == {
         "@timestamp": False,

@@ -28,6 +28,8 @@ TYPES = {
 }
 FILES = "read_parquet($store_files, union_by_name = true, hive_partitioning = false"
 
+OTHERS = '"siem.object" NOT IN (SELECT unnest($without::VARCHAR[]))'
+
 WORDS = re.compile(r""""(?:[^"]|"")*"|'(?:[^']|'')*'|\$(\w+)""")
 """Names and texts in quotes, in which nothing is a parameter; and parameters."""
 
@@ -133,17 +135,20 @@ class Engine:
             cursor.execute("CREATE TEMP TABLE store_sorting AS FROM store_shape")
             yield Sorting(cursor)
 
-    def repeated(self, keys: pa.Table, paths: Sequence[Path], by_time: bool) -> np.ndarray:
-        """Positions in `keys` (columns `event.id @timestamp`) of events that the files hold already."""
+    def repeated(self, keys: pa.Table, paths: Sequence[Path], by_time: bool, without: Sequence[str] = ()) -> np.ndarray:
+        """Positions in `keys` (columns `event.id @timestamp`) of events that the files hold already, but for those that
+        they hold of the objects `without`."""
         if not paths:
             return np.empty(0, np.int64)
-        within = 'WHERE "@timestamp" BETWEEN $first AND $last' if by_time else ""
+        within = f"WHERE {OTHERS}"
+        if by_time:
+            within += ' AND "@timestamp" BETWEEN $first AND $last'
         same = 'AND known."@timestamp" = mine."@timestamp"' if by_time else ""
         known = f'SELECT "event.id", "@timestamp" FROM {FILES}) {within}'
         sql = (
             f'SELECT "row" FROM store_keys mine SEMI JOIN ({known}) known ON known."event.id" = mine."event.id" {same}'
         )
-        bounds: dict[str, object] = {"store_files": [str(path) for path in paths]}
+        bounds: dict[str, object] = {"store_files": [str(path) for path in paths], "without": list(without)}
         if by_time:
             bounds["first"], bounds["last"] = _ends(keys["@timestamp"])
         with self._asked() as cursor:
@@ -151,18 +156,32 @@ class Engine:
             found: np.ndarray = cursor.sql(sql, params=bounds).to_arrow_table()["row"].to_numpy()
             return found
 
-    def meet(self, mine: Sequence[Path], theirs: Sequence[Path]) -> bool:
-        """An event of the one files, by id and time, is in the others too."""
+    def held(self, keys: pa.Table, paths: Sequence[Path]) -> np.ndarray:
+        """Positions in `keys` (columns `event.id siem.object`) of events that their object has in the files, at any
+        time."""
+        if not paths:
+            return np.empty(0, np.int64)
+        same = '"event.id", "siem.object"'
+        sql = f'SELECT "row" FROM store_keys SEMI JOIN (SELECT {same} FROM {FILES})) USING ({same})'
+        with self._asked() as cursor:
+            cursor.register("store_keys", keys.append_column("row", pa.array(range(len(keys)), pa.int64())))
+            params = {"store_files": [str(path) for path in paths]}
+            found: np.ndarray = cursor.sql(sql, params=params).to_arrow_table()["row"].to_numpy()
+            return found
+
+    def meet(self, mine: Sequence[Path], theirs: Sequence[Path], without: Sequence[str] = ()) -> bool:
+        """An event of the one files, by id and time, is in the others too, and there not of the objects `without`."""
         if not mine or not theirs:
             return False
         columns = '"event.id", "@timestamp"'
         sql = (
             f"SELECT 1 FROM (SELECT {columns} FROM read_parquet($mine, hive_partitioning = false)) SEMI JOIN"
-            f" (SELECT {columns} FROM read_parquet($theirs, hive_partitioning = false)) USING ({columns}) LIMIT 1"
+            f" (SELECT {columns} FROM read_parquet($theirs, hive_partitioning = false) WHERE {OTHERS})"
+            f" USING ({columns}) LIMIT 1"
         )
         with self._asked() as cursor:
-            paths = {"mine": list(map(str, mine)), "theirs": list(map(str, theirs))}
-            return len(cursor.sql(sql, params=paths).to_arrow_table()) > 0
+            params = {"mine": list(map(str, mine)), "theirs": list(map(str, theirs)), "without": list(without)}
+            return len(cursor.sql(sql, params=params).to_arrow_table()) > 0
 
     @contextmanager
     def _asked(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -24,6 +24,9 @@ SIGNAL = (
 )
 NEWEST_FIRST = "ORDER BY last DESC, first DESC, id"
 
+KEPT = "timestamp >= ifnull((SELECT before FROM dropped WHERE dataset = signals.dataset), timestamp)"
+"""Signals of events that retention has not dropped."""
+
 Groups = set[tuple[str, str]]
 """Rules, and groups of theirs as `grouping` has them."""
 
@@ -34,6 +37,7 @@ TOGETHER = 500
 def mark(connection: sqlite3.Connection, judged: Judged, settle: Settle) -> set[str]:
     """See `Store.mark`; inside a transaction that nobody else can write in."""
     touched = _taken_back(connection, judged.again) if judged.again else set()
+    touched |= _found_anew(connection, judged)
     touched |= _put_signals(connection, judged.signals)
     changed: set[str] = set()
     for rule, of_rule in groupby(sorted(touched), key=lambda pair: pair[0]):
@@ -127,8 +131,7 @@ def actions(connection: sqlite3.Connection, alerts: Collection[str] | None) -> l
 def _taken_back(connection: sqlite3.Connection, what: Again) -> Groups:
     """Remove the signals that a rule had where it judged again; those of objects that came meanwhile stay, and those of
     events that were dropped."""
-    where = f"rule_id = ? AND dataset IN {THESE}"
-    where += " AND timestamp >= ifnull((SELECT before FROM dropped WHERE dataset = signals.dataset), timestamp)"
+    where = f"rule_id = ? AND dataset IN {THESE} AND {KEPT}"
     if what.since is not None:
         where += f" AND timestamp >= {micros(what.since)}"
     if what.until is not None:
@@ -140,6 +143,32 @@ def _taken_back(connection: sqlite3.Connection, what: Again) -> Groups:
             (what.rule_id, json.dumps(list(what.datasets)), what.turn),
         ).fetchall()
     )
+
+
+def _found_anew(connection: sqlite3.Connection, judged: Judged) -> Groups:
+    """Remove what rules had found in objects that are judged again: their marks pass those now, or they pay. A rule
+    without a mark has nothing to take back: its signals are of spans that were judged again."""
+    owed, before = set(judged.owed), marks(connection)
+    again: dict[str, list[str]] = {}
+    for (rule, dataset), turn in judged.marks.items():
+        for (object_,) in connection.execute(
+            "SELECT object FROM objects WHERE again AND dataset = ? AND turn > ? AND turn <= ?",
+            (dataset, before.get(dataset, {}).get(rule, turn), turn),
+        ):
+            if (rule, object_) not in owed:
+                again.setdefault(rule, []).append(object_)
+    for rule, object_ in judged.paid:
+        again.setdefault(rule, []).append(object_)
+    touched: Groups = set()
+    for rule, objects in again.items():
+        touched.update(
+            connection.execute(
+                f"DELETE FROM signals WHERE rule_id = ? AND {KEPT} AND object IN"
+                f" (SELECT object FROM objects WHERE again AND object IN {THESE}) RETURNING rule_id, grouping",
+                (rule, json.dumps(objects)),
+            )
+        )
+    return touched
 
 
 def _put_signals(connection: sqlite3.Connection, signals: Iterable[Signal]) -> Groups:

@@ -27,14 +27,18 @@ CREATE TABLE objects (
     records INTEGER NOT NULL, events INTEGER NOT NULL, rejects INTEGER NOT NULL,
     skipped INTEGER NOT NULL, duplicates INTEGER NOT NULL,
     first INTEGER, last INTEGER, reason TEXT, committed INTEGER NOT NULL, parser_version TEXT NOT NULL,
-    turn INTEGER NOT NULL UNIQUE,                -- order of detection: of commits, and of replays that added events
+    turn INTEGER NOT NULL UNIQUE,                -- order of detection: of commits, and of what was added or replaced
     dropped INTEGER NOT NULL DEFAULT 0,          -- events that retention dropped
+    reparsed INTEGER NOT NULL DEFAULT 0,         -- the commit that replaced its events last
+    again INTEGER NOT NULL DEFAULT 0,            -- it is judged again: what rules find replaces what they had found
     CHECK (records = events + rejects + skipped), CHECK (duplicates <= events)
 );
 CREATE INDEX objects_by_commit ON objects (sequence);
 CREATE INDEX objects_by_key ON objects (bucket, key);
 CREATE INDEX objects_by_bytes ON objects (sha256, dataset);
-CREATE INDEX objects_to_judge ON objects (dataset, turn) WHERE events > duplicates;
+CREATE INDEX objects_to_judge ON objects (dataset, turn) WHERE events > duplicates OR again;
+CREATE INDEX objects_reparsed ON objects (dataset, reparsed) WHERE reparsed > 0;
+CREATE INDEX objects_again ON objects (dataset, turn) WHERE again;
 CREATE INDEX objects_with_rejects ON objects (position) WHERE rejects > 0;
 CREATE TABLE files (
     name TEXT PRIMARY KEY,                       -- below the store's folder
@@ -47,6 +51,7 @@ CREATE INDEX files_by_time ON files (dataset, last);
 CREATE TABLE file_objects (
     object TEXT NOT NULL, file TEXT NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY (object, file)
 ) WITHOUT ROWID;
+CREATE INDEX objects_by_file ON file_objects (file);
 CREATE TABLE rejects (
     object TEXT NOT NULL, ordinal INTEGER NOT NULL, dataset TEXT NOT NULL, parser_version TEXT NOT NULL,
     reason TEXT NOT NULL, raw BLOB NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL

@@ -20,6 +20,7 @@ COLUMNS = (
     " first, last, reason, committed, parser_version"
 )
 THESE = "(SELECT value FROM json_each(?))"
+TO_JUDGE = "(events > duplicates OR again)"
 NEXT_TURN = "(SELECT coalesce(max(turn), 0) + 1 FROM objects)"
 
 
@@ -137,6 +138,33 @@ def heard(connection: sqlite3.Connection) -> list[Heard]:
     ]
 
 
+def replace(
+    connection: sqlite3.Connection, row: LedgerRow, unique_ids: bool, number: int, dropped: int, judge: bool
+) -> None:
+    """Commit `number` replaces what an object came to; dropped: its events that are not stored, being of dropped
+    periods. It gets a new turn if so asked; and where it had no events to be judged, and has some now."""
+    connection.execute("DELETE FROM rejects WHERE object = ?", (row.object,))
+    connection.execute(
+        "UPDATE objects SET sequence = ?, reparsed = ?, unique_ids = ?, state = ?, dataset = ?, records = ?,"
+        " events = ?, rejects = ?, skipped = ?, duplicates = ?, first = ?, last = ?, reason = CAST(? AS TEXT),"
+        " parser_version = ?, dropped = ?, again = again OR ?,"
+        f" turn = iif(? OR (NOT {TO_JUDGE} AND ? > 0), {NEXT_TURN}, turn) WHERE object = ?",
+        (
+            *(number, number, unique_ids, row.state, row.dataset, row.records, row.events),
+            *(row.rejects, row.skipped, row.duplicates, micros_or_none(row.first), micros_or_none(row.last)),
+            *(as_bytes(row.reason), row.parser_version, dropped, judge, judge, row.events - row.duplicates, row.object),
+        ),
+    )
+
+
+def were_replaced(connection: sqlite3.Connection, dataset: str, after: int) -> bool:
+    """Events of the dataset were replaced after commit `after`."""
+    found = connection.execute(
+        "SELECT 1 FROM objects WHERE dataset = ? AND reparsed > ? AND reparsed > 0 LIMIT 1", (dataset, after)
+    )
+    return found.fetchone() is not None
+
+
 def put_files(connection: sqlite3.Connection, files: Iterable[EventFile], number: int) -> None:
     """Name files: from the end of the transaction on they exist."""
     for file in files:
@@ -151,6 +179,28 @@ def put_files(connection: sqlite3.Connection, files: Iterable[EventFile], number
             "INSERT INTO file_objects (file, object, rows) VALUES (?, ?, ?)",
             [(file.name, object_, count) for object_, count in file.objects.items()],
         )
+
+
+def forget_files(connection: sqlite3.Connection, names: Iterable[str]) -> None:
+    """From the end of the transaction on no reader finds these files."""
+    these = json.dumps(list(names))
+    connection.execute(f"DELETE FROM file_objects WHERE file IN {THESE}", (these,))
+    connection.execute(f"DELETE FROM files WHERE name IN {THESE}", (these,))
+
+
+def replace_files(connection: sqlite3.Connection, old: Sequence[str], new: Iterable[EventFile]) -> None:
+    """Name files in the place of others. They count as old as the newest of them: who looked for what was committed
+    since some commit has seen the same events, or looks into them."""
+    newest = f"SELECT max(sequence) FROM files WHERE name IN {THESE}"
+    number = connection.execute(newest, (json.dumps(old),)).fetchone()[0]
+    forget_files(connection, old)
+    put_files(connection, new, number)
+
+
+def are_named(connection: sqlite3.Connection, names: Sequence[str]) -> bool:
+    """All of these files exist for readers."""
+    count = f"SELECT count(*) FROM files WHERE name IN {THESE}"
+    return bool(connection.execute(count, (json.dumps(names),)).fetchone()[0] == len(names))
 
 
 def overlapping(connection: sqlite3.Connection, dataset: str, first: int, last: int, after: int = 0) -> list[str]:
@@ -180,6 +230,17 @@ def holding(connection: sqlite3.Connection, objects: Iterable[str]) -> list[str]
         connection.execute(
             f"SELECT DISTINCT file FROM file_objects WHERE object IN {THESE}", (json.dumps(list(objects)),)
         )
+    )
+
+
+def shared(connection: sqlite3.Connection, names: Sequence[str], objects: Sequence[str]) -> dict[str, str]:
+    """Those of the files, with their datasets, that hold events of other objects than these too."""
+    return dict(
+        connection.execute(
+            f"SELECT name, dataset FROM files WHERE name IN {THESE}"
+            f" AND EXISTS (SELECT 1 FROM file_objects WHERE file = name AND object NOT IN {THESE})",
+            (json.dumps(names), json.dumps(objects)),
+        ).fetchall()
     )
 
 
@@ -215,15 +276,15 @@ def names(connection: sqlite3.Connection) -> set[str]:
 def pending(connection: sqlite3.Connection, dataset: str, after: int, most: int | None) -> list[Pending]:
     found = connection.execute(
         "SELECT object, turn, events - duplicates, committed FROM objects"
-        f" WHERE dataset = ? AND turn > ? AND events > duplicates AND state <> '{State.EXPIRED}' ORDER BY turn LIMIT ?",
+        f" WHERE dataset = ? AND turn > ? AND {TO_JUDGE} AND state <> '{State.EXPIRED}' ORDER BY turn LIMIT ?",
         (dataset, after, -1 if most is None else most),
     )
     return [Pending(object_, turn, events, from_micros(committed)) for object_, turn, events, committed in found]
 
 
 def last_turns(connection: sqlite3.Connection) -> dict[str, int]:
-    """By dataset, the turn of the last object with events."""
-    last = "SELECT dataset, max(turn) FROM objects WHERE events > duplicates GROUP BY dataset"
+    """By dataset, the turn of the last object that is to be judged."""
+    last = f"SELECT dataset, max(turn) FROM objects WHERE {TO_JUDGE} GROUP BY dataset"
     return dict(connection.execute(last).fetchall())
 
 

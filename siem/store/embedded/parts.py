@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from siem.schema import arrow_type
 from siem.store.embedded.coding import Coded
-from siem.store.embedded.files import read_groups, rows_at
+from siem.store.embedded.parquet import read_groups, rows_at
 
 ROWS, BYTES = 65_536, 48 << 20
 """Rows and bytes of a part. Every statement over a part costs a few ms, whatever the rows."""

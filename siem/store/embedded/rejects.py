@@ -42,10 +42,11 @@ def keep(connection: sqlite3.Connection, objects: Iterable[str]) -> None:
     )
 
 
-def remove(connection: sqlite3.Connection, object_: str, ordinals: Sequence[int]) -> int:
-    """Forget rejects of an object; how many there were."""
+def remove(connection: sqlite3.Connection, object_: str, ordinals: Sequence[int], versions: Iterable[str]) -> int:
+    """Forget rejects of an object that these versions of a parser made; how many there were."""
     return connection.execute(
-        f"DELETE FROM rejects WHERE object = ? AND ordinal IN {THESE}", (object_, json.dumps(list(ordinals)))
+        f"DELETE FROM rejects WHERE object = ? AND ordinal IN {THESE} AND parser_version IN {THESE}",
+        (object_, json.dumps(list(ordinals)), json.dumps(list(versions))),
     ).rowcount
 
 

@@ -17,7 +17,7 @@ from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import Workplace
 from siem.store.embedded.ledger import immediate
 from siem.store.embedded.settling import Aim, Overtaken, Piece, Settling
-from siem.store.embedded.writing import tidy
+from siem.store.embedded.tables import tidy
 from siem.store.times import micros
 
 
@@ -83,7 +83,8 @@ def _forget(ledger: sqlite3.Connection, what: Replay) -> None:
         _Gone: somebody else replayed one of them; the transaction has to be given up.
     """
     ordinals = sorted({stored.reject.ordinal for stored in what.stored})
-    if rejects.remove(ledger, what.object, ordinals) != len(what.stored):
+    versions = {stored.parser_version for stored in what.stored}
+    if rejects.remove(ledger, what.object, ordinals, versions) != len(what.stored):
         raise _Gone
 
 
@@ -91,7 +92,7 @@ def _moved(ledger: sqlite3.Connection, settling: Settling, what: Replay) -> int:
     """Name the files, keep the rejects that stay, move the counts; the object has to be judged again."""
     parsed, number = what.parsed, settling.number
     rejects.add(ledger, "rejects", what.object, parsed.dataset, what.parser_version, parsed.rejects)
-    objects.put_files(ledger, settling.files, number)
+    settling.name()
     duplicates = settling.duplicates[what.object]
     stored = parsed.events - duplicates
     ends = pc.min_max(parsed.batch.arrow()["@timestamp"]).as_py() if parsed.batch is not None and parsed.events else {}

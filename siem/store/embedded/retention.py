@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from siem.store.contract import Dropped, State
+from siem.store.embedded.disk import touch
+from siem.store.embedded.files import day_of
 from siem.store.embedded.ledger import immediate
-from siem.store.embedded.objects import THESE
+from siem.store.embedded.objects import THESE, forget_files
 from siem.store.entries import WITH_EVENTS
 from siem.store.times import DAY, micros
+
+NEVER = -(1 << 63)
 
 
 def old(connection: sqlite3.Connection, limits: Mapping[str, datetime]) -> list[Dropped]:
@@ -48,17 +50,14 @@ def _drop(root: Path, connection: sqlite3.Connection, dataset: str, before: int)
     names = [name for (name,) in connection.execute(files, (dataset, before))]
     if not names:
         return
-    for name in names:
-        with suppress(FileNotFoundError):
-            os.utime(root / name)  # files are removed when nobody has named or touched them for an hour
+    touch([root / name for name in names])
     objects = f"SELECT DISTINCT object FROM file_objects WHERE file IN {THESE}"
     touched = json.dumps([object_ for (object_,) in connection.execute(objects, (json.dumps(names),))])
     dropped = f"SELECT sum(rows) FROM file_objects WHERE object = objects.object AND file IN {THESE}"
     connection.execute(
         f"UPDATE objects SET dropped = dropped + ({dropped}) WHERE object IN {THESE}", (json.dumps(names), touched)
     )
-    connection.execute(f"DELETE FROM file_objects WHERE file IN {THESE}", (json.dumps(names),))
-    connection.execute(f"DELETE FROM files WHERE name IN {THESE}", (json.dumps(names),))
+    forget_files(connection, names)
     gone = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT object FROM file_objects)"
     with_events = ", ".join(f"'{state}'" for state in sorted(WITH_EVENTS))
     connection.execute(
@@ -72,11 +71,17 @@ def _drop(root: Path, connection: sqlite3.Connection, dataset: str, before: int)
     )
 
 
+def dropped(connection: sqlite3.Connection, dataset: str) -> int:
+    """Before that time everything of the dataset was dropped, in microseconds."""
+    found = connection.execute("SELECT before FROM dropped WHERE dataset = ?", (dataset,)).fetchone()
+    return int(found[0]) if found else NEVER
+
+
 def midnight(limit: datetime) -> int:
     """When the day of the limit begins: what lies before it are whole days."""
     return micros(limit) // DAY * DAY
 
 
 def period(name: str) -> str:
-    """Of a file `events/dataset=…/day=2026-11-01/….parquet`; `other` of one that has few events of many days."""
-    return PurePath(name).parts[-2].removeprefix("day=").replace("-", ".")
+    """The day of a file as people are told of it: `2026.11.01`, or `other`."""
+    return day_of(name).replace("-", ".")

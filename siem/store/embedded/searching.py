@@ -14,9 +14,9 @@ from siem.schema import Query
 from siem.store.contract import Hit
 from siem.store.embedded.documents import Document, documents, joined
 from siem.store.embedded.engine import Engine
-from siem.store.embedded.files import rows_at
 from siem.store.embedded.objects import Readable
 from siem.store.embedded.packs import Pack, Pairs
+from siem.store.embedded.parquet import rows_at
 from siem.store.embedded.parts import Part, parts
 from siem.store.sought import Sought
 from siem.store.times import from_micros, micros

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from siem.store.embedded import duplicates, objects
+from siem.store.embedded.disk import flush
 from siem.store.embedded.engine import Engine
-from siem.store.embedded.files import Workplace, by_day, describe, flush, micros_of
+from siem.store.embedded.files import Workplace, by_day, describe
 from siem.store.embedded.objects import EventFile
+from siem.store.embedded.tables import micros_of
 
 
 class Overtaken(Exception):
@@ -48,12 +50,22 @@ class Piece:
 
 
 class Settling:
-    """One attempt. `files` and `duplicates` (per object) are what it came to."""
+    """One attempt. `files` and `duplicates` (per object) are what it came to.
+
+    without: objects whose stored events are to go: no event is a duplicate of those.
+    """
 
     def __init__(
-        self, root: Path, workplace: Workplace, engine: Engine, ledger: sqlite3.Connection, aims: Mapping[str, Aim]
+        self,
+        root: Path,
+        workplace: Workplace,
+        engine: Engine,
+        ledger: sqlite3.Connection,
+        aims: Mapping[str, Aim],
+        without: Sequence[str] = (),
     ) -> None:
         self._root, self._workplace, self._engine, self._ledger, self._aims = root, workplace, engine, ledger, aims
+        self._without = without
         self._since = objects.sequence(ledger)
         self._suspects: dict[str, tuple[list[str], list[str]]] = {}
         self._written: list[Path] = []
@@ -68,7 +80,7 @@ class Settling:
     def settle(self, piece: Piece) -> None:
         """Put a piece's events into place, without those that are duplicates or of no object that is aimed at."""
         keys = piece.read(duplicates.KEYS)
-        wanted = duplicates.owned(keys, [id_ for id_, aim in self._aims.items() if aim.dataset == piece.dataset])
+        wanted = self._wanted(piece.dataset, keys)
         repeats = self._repeats(piece.dataset, keys, wanted)
         self.duplicates.update(duplicates.per_object(keys, repeats))
         stay = wanted & ~repeats
@@ -87,6 +99,12 @@ class Settling:
         for folder in {(self._root / file.name).parent for file in self.files}:
             flush(folder)
 
+    def name(self) -> None:
+        """Inside the transaction: from its end on readers find the files."""
+        for file in self.files:
+            (self._root / file.name).stat()  # a sweep that took us for dead would have removed it
+        objects.put_files(self._ledger, self.files, self.number)
+
     def undo(self) -> None:
         """Remove the files that this attempt wrote; pieces that are files stay, wherever they are now."""
         self._workplace.remove(self._written)
@@ -100,13 +118,19 @@ class Settling:
         if objects.sequence(self._ledger) == self._since:
             return
         for dataset in {aim.dataset for aim in self._aims.values()}:
+            if self.duplicates and objects.were_replaced(self._ledger, dataset, self._since):
+                raise Overtaken  # one of them may be no duplicate any more
             if self._is_unique(dataset):
                 mine = [file for file in self.files if file.dataset == dataset]
                 newer = {name for file in mine for name in self._overlapping(file, self._since)}
-                if self._engine.meet(self._paths(file.name for file in mine), self._paths(newer)):
+                if self._engine.meet(self._paths(file.name for file in mine), self._paths(newer), self._without):
                     raise Overtaken
             elif self._identical(dataset, self._since):
                 raise Overtaken
+
+    def _wanted(self, dataset: str, keys: pa.Table) -> np.ndarray:
+        """True where the event is of an object that is aimed at."""
+        return duplicates.owned(keys, [id_ for id_, aim in self._aims.items() if aim.dataset == dataset])
 
     def _repeats(self, dataset: str, keys: pa.Table, wanted: np.ndarray) -> np.ndarray:
         """True where a wanted event is stored already, or came earlier in this commit."""
@@ -124,7 +148,8 @@ class Settling:
         earlier = [f.name for f in self.files if f.dataset == dataset and (not by_time or _meet(f, span))]
         stored = self._overlapping(span) if by_time else known
         found[positions[duplicates.again(keys, by_time)]] = True
-        found[positions[self._engine.repeated(keys, self._paths({*earlier, *stored}), by_time)]] = True
+        found[positions[self._engine.repeated(keys, self._paths(earlier), by_time)]] = True
+        found[positions[self._engine.repeated(keys, self._paths(stored), by_time, self._without)]] = True
         return found
 
     def _is_unique(self, dataset: str) -> bool:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from siem.errors import ContentError, Unavailable
@@ -33,10 +33,13 @@ from siem.store.contract import (
     raised,
 )
 from siem.store.embedded import holding, judgements, rejects, scheduling
+from siem.store.embedded.compaction import compact
+from siem.store.embedded.disk import make, remove
 from siem.store.embedded.engine import Engine
-from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned, make, remove
+from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned
 from siem.store.embedded.ledger import Ledger, immediate
 from siem.store.embedded.objects import committed, heard, known, last_turns, names, pending, readable, rows, stats
+from siem.store.embedded.reparsing import EmbeddedReparsing
 from siem.store.embedded.replaying import Replay, replay
 from siem.store.embedded.retention import old, retain
 from siem.store.embedded.searching import Asked, Searching
@@ -110,18 +113,21 @@ class EmbeddedStore:
         with told(self.folder), closing(self._ledger.connect()) as connection:
             yield from holding.event_ids(self.folder, connection, object_)
 
+    def writing(self, now: datetime) -> AbstractContextManager[EmbeddedWriting]:
+        return self._written(EmbeddedWriting, now)
+
     @contextmanager
-    def writing(self, now: datetime) -> Iterator[EmbeddedWriting]:
+    def _written(self, kind: Callable[..., EmbeddedWriting], now: datetime) -> Iterator[EmbeddedWriting]:
         self._sweep()
         with told(self.folder):
-            writing = EmbeddedWriting(self.folder, self._ledger.connect(), self._engine, now, self._step)
+            writing = kind(self.folder, self._ledger.connect(), self._engine, now, self._step)
         try:
             yield writing
         finally:
             writing.close()
 
     def reparsing(self, now: datetime, judge: bool = False) -> AbstractContextManager[EmbeddedWriting]:
-        raise NotImplementedError
+        return self._written(partial(EmbeddedReparsing, judge=judge), now)
 
     def rejects(self) -> Iterator[StoredReject]:
         with told(self.folder):
@@ -222,7 +228,10 @@ class EmbeddedStore:
             return retain(self.folder, connection, limits, self._step)
 
     def compact(self, now: datetime, dry_run: bool = False) -> list[Compacted]:
-        raise NotImplementedError
+        if not dry_run:
+            self._sweep()
+        with told(self.folder), closing(self._ledger.connect()) as connection:  # for minutes: others go on
+            return list(compact(self.folder, connection, now, dry_run, self._step))
 
     def lease(self, name: str) -> Lease | None:
         with self._reading() as connection:

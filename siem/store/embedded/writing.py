@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from siem.parsing.batch import Parsed
-from siem.schema import CODED, arrow_type, suits
 from siem.store.contract import Delivery, LedgerRow, State
 from siem.store.embedded import objects, rejects
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import Workplace, by_day
 from siem.store.embedded.ledger import immediate
 from siem.store.embedded.settling import Aim, Overtaken, Piece, Settling
+from siem.store.embedded.tables import ends, tidy, together
 from siem.store.embedded.trouble import told
 from siem.store.entries import WITH_EVENTS, Entry, stands
 
 GATHERED_BYTES, GATHERED_ROWS = 24 << 20, 250_000
 """Events that are held in memory. Writing them takes two to three times as much for a moment."""
-
-REPEATS = 4
-"""How often a text has to come on average to be worth a dictionary."""
 
 PATIENT_ATTEMPTS = 2
 """Attempts beside other writers; the next one holds the ledger's lock all the way, so that it cannot be overtaken."""
@@ -112,7 +108,7 @@ class EmbeddedWriting:
                 transaction.enter_context(immediate(self._ledger))
             standing = self._standing(finished)
             mine = {id_: entry for id_, entry in finished.items() if id_ not in standing}
-            settling = Settling(self._root, self._workplace, self._engine, self._ledger, _aims(mine))
+            settling = self._settling(mine)
             for piece in self._pieces:
                 settling.settle(piece)
             settling.flush()
@@ -127,77 +123,40 @@ class EmbeddedWriting:
                 settling.undo()
                 raise
             self._step("begun")
-            rows = {id_: entry.row(settling.duplicates[id_], self._now) for id_, entry in mine.items()}
+            rows = {id_: self._row(entry, settling.duplicates[id_]) for id_, entry in mine.items()}
             self._name(settling, mine, rows)
         self._step("committed")
-        return [standing.get(id_) or rows[id_] for id_ in finished]
+        return [row for id_ in finished if (row := standing.get(id_) or rows.get(id_))]
 
-    def _standing(self, finished: dict[str, Entry]) -> dict[str, LedgerRow]:
-        """Rows of the ledger that stand, and leave ours out."""
+    def _standing(self, finished: Mapping[str, Entry]) -> Mapping[str, LedgerRow | None]:
+        """Objects that are left out, with the rows that stand in the ledger."""
         found = objects.rows(self._ledger, finished).items()
         return {id_: row for id_, row in found if stands(row, finished[id_])}
 
-    def _name(self, settling: Settling, mine: dict[str, Entry], rows: dict[str, LedgerRow]) -> None:
+    def _settling(self, mine: Mapping[str, Entry]) -> Settling:
+        return Settling(self._root, self._workplace, self._engine, self._ledger, aims(mine))
+
+    def _row(self, entry: Entry, duplicates: int) -> LedgerRow:
+        return entry.row(duplicates, self._now)
+
+    def _put(self, row: LedgerRow, unique_ids: bool, number: int) -> None:
+        objects.put(self._ledger, row, unique_ids, number, self._now)
+        objects.put_sender(self._ledger, row, self._now)
+
+    def _name(self, settling: Settling, mine: Mapping[str, Entry], rows: Mapping[str, LedgerRow]) -> None:
         """Inside the transaction: everything at once."""
         number = settling.number
-        for file in settling.files:
-            (self._root / file.name).stat()  # a sweep that took us for dead would have removed it
-        objects.put_files(self._ledger, settling.files, number)
+        settling.name()
         for id_, row in rows.items():
-            objects.put(self._ledger, row, mine[id_].unique_ids, number, self._now)
-            objects.put_sender(self._ledger, row, self._now)
+            self._put(row, mine[id_].unique_ids, number)
         rejects.keep(self._ledger, [id_ for id_, row in rows.items() if row.rejects])
         self._naming = True
         self._step("named")
 
 
-def _aims(entries: dict[str, Entry]) -> dict[str, Aim]:
+def aims(entries: Mapping[str, Entry]) -> dict[str, Aim]:
     return {
         id_: Aim(entry.delivery.sha256, entry.dataset, entry.unique_ids)
         for id_, entry in entries.items()
         if entry.state in WITH_EVENTS and entry.dataset is not None
     }
-
-
-def tidy(events: pa.Table, object_: str) -> pa.Table:
-    """The table with the schema's types, whatever a parser made of them, and the object as the ledger knows it."""
-    for at, name in enumerate(events.column_names):
-        if not suits(name, events.schema.field(at).type):
-            events = events.set_column(at, name, events[name].cast(arrow_type(name)))
-    owner = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(events)), pa.array([object_]))
-    if "siem.object" not in events.column_names:
-        return events.append_column("siem.object", owner)
-    return events.set_column(events.column_names.index("siem.object"), "siem.object", owner)
-
-
-def together(tables: Sequence[pa.Table]) -> pa.Table:
-    """One table of all columns. Text is coded in all tables or in none, as its values repeat: a row group is written
-    with all of a dictionary, however few of its rows need it."""
-    kinds = {field.name: arrow_type(field.name) for table in tables for field in table.schema}
-    for name in {field.name for table in tables for field in table.schema if field.type == CODED}:
-        columns = [table[name] for table in tables if name in table.column_names]
-        if REPEATS * sum(map(distinct, columns)) <= sum(map(len, columns)):
-            kinds[name] = CODED
-    return pa.concat_tables([_of(table, kinds) for table in tables], promote_options="default").unify_dictionaries()
-
-
-def ends(events: pa.Table | None) -> tuple[datetime | None, datetime | None]:
-    """Earliest and latest time."""
-    if events is None:
-        return None, None
-    found = pc.min_max(events["@timestamp"]).as_py()
-    return found["min"], found["max"]
-
-
-def distinct(column: pa.ChunkedArray) -> int:
-    """At most so many values."""
-    return sum([len(chunk.dictionary) if column.type == CODED else len(chunk) for chunk in column.chunks])
-
-
-def _of(table: pa.Table, kinds: Mapping[str, pa.DataType]) -> pa.Table:
-    """The table with columns of these types."""
-    for at, field in enumerate(table.schema):
-        if field.type != (kind := kinds[field.name]):
-            column = table[field.name]
-            table = table.set_column(at, field.name, column.dictionary_encode() if kind == CODED else column.cast(kind))
-    return table
