@@ -20,6 +20,7 @@ from pathlib import Path
 
 from bench import (
     cloudtrail,
+    compaction,
     correlations,
     detection,
     elb,
@@ -112,6 +113,8 @@ def main(words: list[str]) -> int:
             small = stack.enter_context(ingest.bucket(ingest.SMALL_OBJECTS, ingest.SMALL_RECORDS))
             large = stack.enter_context(ingest.bucket(ingest.LARGE_OBJECTS, ingest.LARGE_RECORDS))
             claims += ingest.claims((small, large))
+        if wanted(compaction.NAME):
+            claims += compaction.claims(stack.enter_context(compaction.stored()))
         if any(map(wanted, detection.NAMES)):
             claims += detection.claims(stack.enter_context(detection.stored()))
         for claim in claims:

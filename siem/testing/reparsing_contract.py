@@ -375,6 +375,7 @@ class ReparsingContract:
         assert counts(row) == (3, 3, 0, 0, 0)
         assert (ids(store), waiting(store)) == (["n1"], [both.source.id])
         assert ids(store, objects=waiting(store)) == ["n1"]
+        assert [(one.expected, one.visible) for one in store.held()] == [(1, 1)]
         assert store.retain({TRAIL: LIMIT}) == []
 
     def test_events_that_came_late_and_were_kept_are_replaced(self, store: Store) -> None:
@@ -389,6 +390,7 @@ class ReparsingContract:
             ("x", "mended"),
             ("y", "mended"),
         ]
+        assert [(one.expected, one.visible) for one in store.held()] == [(2, 2)]
 
     # Judging
 

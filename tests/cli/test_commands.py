@@ -195,6 +195,7 @@ def test_demo_counts_the_titles_that_it_does_not_show(tmp_path: Path) -> None:
 COMMANDS = (
     *("demo", "parse", "ingest", "detect", "hunt", "version", "rules check", "rules test"),
     *("rules list", "rules explain", "rules new", "alerts list", "rejects list", "rejects replay", "store stats"),
+    *("reparse", "store compact", "store retain"),
 )
 
 

@@ -90,3 +90,29 @@ def test_a_retention_of_no_dataset_is_told(tmp_path: Path) -> None:
     siem("store", "init", "--store", tmp_path / "store")
     told = siem("store", "retain", "--store", tmp_path / "store", cwd=tmp_path, code=3).stderr.decode()
     assert told.startswith("siem: retention: aws.cloudtrial is no dataset; there are: default, aws.cloudtrail, ")
+
+
+def test_small_files_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIEM_BATCHING__OBJECTS", "1")
+    line = "2 123456789012 eni-1 192.0.2.1 192.0.2.2 443 49152 6 1 40 {0} {0} ACCEPT OK\n"
+    header = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action"
+    logs = tmp_path / "logs" / "AWSLogs" / "123456789012" / "vpcflowlogs"
+    logs.mkdir(parents=True)
+    for at in range(8):
+        (logs / f"{at}.log").write_text(f"{header} log-status\n{line.format(1577836800 + at)}")  # 2020-01-01
+    place = ("--store", tmp_path / "store")
+    siem("ingest", tmp_path / "logs", *place)
+    (planned,) = lines(siem("store", "compact", "--dry-run", *place))
+    (done,) = lines(siem("store", "compact", *place))
+    assert [done[name] for name in ("dataset", "day", "files", "into", "events")] == [
+        "aws.vpcflow",
+        "2020.01.01",
+        8,
+        1,
+        8,
+    ]
+    assert planned == done | {"bytes_after": 0}
+    assert done["bytes"] > done["bytes_after"] > 0
+    assert lines(siem("store", "compact", *place)) == []
+    (sums,) = json.loads(siem("store", "stats", "--format", "json", *place).stdout)["datasets"]
+    assert (sums["events"], sums["bytes"]) == (8, done["bytes_after"])

@@ -5,10 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import random
 import secrets
+import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -134,6 +138,52 @@ def test_retention_killed_at_a_step_and_begun_again(place: Place) -> None:
         assert sum(sums.events for sums in state["stats"]) == 5
     assert code == 0
     assert at > 5
+
+
+def test_compaction_killed_at_a_step_and_begun_again(tmp_path: Path) -> None:
+    one = Folder(tmp_path / "compaction")
+    at, code = 0, KILLED
+    while code == KILLED:
+        at += 1
+        one.empty()
+        assert ended(workload.small, one) == 0
+        before = seen(one)
+        code = ended(workload.compaction, one, at)
+        assert seen(one) == before, f"killed at step {at}: readers see something else"
+        assert ended(workload.compaction, one) == 0
+        assert seen(one) == before, f"killed at step {at}: not the same in the end"
+        assert days(one) == {"day=2026-11-01": 1, "day=2026-11-02": 1}
+    assert code == 0
+    assert at > 8
+
+
+def days(place: Folder) -> dict[str, int]:
+    """Files that the ledger names, by day."""
+    with closing(sqlite3.connect(place.path / "ledger.sqlite")) as connection:
+        return dict(Counter(PurePath(name).parts[-2] for (name,) in connection.execute("SELECT name FROM files")))
+
+
+def test_reparse_killed_at_a_step_and_begun_again(place: Place) -> None:
+    one, whole = place.at("reparse"), place.at("reparse undisturbed")
+    assert ended(workload.small, whole) == 0
+    store = whole.opened()
+    states = [workload.state(store)] + [workload.state(store) for _ in workload.reparsed(store)]
+    store.close()
+    identities = {hit.event_id for hit in states[0]["events"]} & {hit.event_id for hit in states[-1]["events"]}
+    assert len(identities) == 2 * workload.FEWEST + 1
+    at, code = 0, KILLED
+    while code == KILLED:
+        at += 1 if isinstance(place, Folder) else 7
+        one.empty()
+        assert ended(workload.small, one) == 0
+        code = ended(workload.reparsing, one, at)
+        state = seen(one)
+        assert identities <= {hit.event_id for hit in state["events"]}, f"killed at step {at}: an event is missed"
+        assert isinstance(place, Cluster) or state in states, f"killed at step {at}: a commit is visible in part"
+        assert ended(workload.reparsing, one) == 0
+        assert seen(one) == states[-1], f"killed at step {at}: not the same in the end"
+    assert code == 0
+    assert at > 20
 
 
 def test_two_processes_at_once_do_the_same_as_one_after_the_other(place: Place) -> None:

@@ -16,6 +16,7 @@ from stores import connected, emptied, prepared, shipped_fields
 from siem.parsing.batch import Parsed
 from siem.store.contract import Alert, Judged, Signal, State, Store
 from siem.store.embedded import EmbeddedStore, writing
+from siem.store.embedded.compaction import FEWEST
 from siem.store.handling import Action, Disposition, Verb
 from siem.store.opensearch import OpenSearchStore
 from siem.store.opensearch.events import spool
@@ -150,6 +151,45 @@ def retention(place: Place, die_at: int = 0) -> None:
     )
     store.retain({TRAIL: START})
     store.close()
+
+
+def small(place: Place) -> None:
+    """Many small files of two days, some with rows of the same objects."""
+    store = place.opened()
+    for at in range(2 * FEWEST):
+        one = delivery(f"small {at}")
+        names = [f"s{at}", f"s{at + 1}", f"t{at}"]
+        put(store, (one, Parsed(TRAIL, trail(one, *names, start=MIDNIGHT + timedelta(seconds=at - 10)), [reject(3)])))
+    store.close()
+
+
+def compaction(place: Place, die_at: int = 0) -> None:
+    store = place.opened(die_at)
+    store.compact(NOW)
+    store.close()
+
+
+def reparsing(place: Place, die_at: int = 0) -> None:
+    """What `small` stored, by another version of the parser, four objects at a time."""
+    store = place.opened(die_at)
+    for _ in reparsed(store):
+        pass
+    store.close()
+
+
+def reparsed(store: Store) -> Iterator[None]:
+    """Times move over midnight, records become rejects and events; as in `siem reparse` what is done is left alone."""
+    keys = [row.key for row in store.ledger().values() if row.parser_version == "1"]
+    for start in range(0, len(keys), 4):
+        with store.reparsing(NOW + timedelta(days=1), judge=True) as writing:
+            for key in keys[start : start + 4]:
+                at, one = int(key.removeprefix("small ")), delivery(key)
+                names = [f"s{at}", f"s{at + 1}", f"u{at}"]
+                batch = trail(one, *names, start=MIDNIGHT + timedelta(seconds=at - 13), more={"event.action": "mended"})
+                writing.add(one, Parsed(TRAIL, batch, [reject(2)]), "2", unique_ids=True)
+                writing.finish(one, State.COMMITTED)
+            writing.commit()
+        yield
 
 
 def state(store: Store) -> dict[str, Any]:

@@ -18,9 +18,8 @@ from siem.store.embedded.retention import period
 from siem.store.embedded.rewriting import FILE_BYTES, FILE_ROWS, rewritten
 from siem.store.times import micros
 
-SMALL_ROWS, SMALL_BYTES = FILE_ROWS // 2, FILE_BYTES // 8
-"""A file of fewer rows and bytes (on the disk) is small. Half of what a full one has: a row is written again a few
-times at most, however often compaction runs."""
+SMALL_ROWS, SMALL_BYTES = FILE_ROWS // 2, FILE_BYTES // 2
+"""A file of fewer rows and bytes is small. As a full one has twice as many, rows are not written again without end."""
 
 FEWEST = 8
 """Small files that a day has to have: with fewer a search hardly gains, and what came last would be written anew each
@@ -81,12 +80,13 @@ def _parts(files: Sequence[Small]) -> Iterator[list[Small]]:
     part: list[Small] = []
     size = 0
     for file in files:
-        if part and size + file.unpacked > MOST_BYTES:
+        if len(part) > 1 and size + file.unpacked > MOST_BYTES:
             yield part
             part, size = [], 0
         part.append(file)
         size += file.unpacked
-    yield part
+    if len(part) > 1:
+        yield part
 
 
 def _compacted(

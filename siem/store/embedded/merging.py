@@ -63,7 +63,7 @@ class Run:
         return taken
 
     def _next(self) -> tuple[pa.Table, np.ndarray]:
-        batch = next(self._batches, None)
+        batch = next(filter(len, self._batches), None)
         held = self._batches.schema.empty_table() if batch is None else pa.Table.from_batches([batch])
         return held, micros_of(held)
 

@@ -43,13 +43,18 @@ class Growing:
     """
 
     def __init__(self, path: Path, schema: pa.Schema, like: pa.Table) -> None:
-        self.path, self.rows, self.bytes = path, 0, 0
+        self.path, self.rows = path, 0
         self._writer = pq.ParquetWriter(path, schema, **_way(like))
 
     def write(self, table: pa.Table) -> None:
         """Row groups of these rows."""
         self._writer.write_table(table, row_group_size=_group_rows(table))
-        self.rows, self.bytes = self.rows + len(table), self.bytes + table.nbytes
+        self.rows += len(table)
+
+    @property
+    def bytes(self) -> int:
+        """On the disk, up to now."""
+        return self.path.stat().st_size
 
     def __enter__(self) -> Self:
         return self
