@@ -20,7 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from siem.config import Settings
-from siem.errors import SiemError, Unavailable
+from siem.errors import ConfigError, SiemError, Unavailable
 from siem.run.clocks import Steadiness
 from siem.run.detection import Detection
 from siem.run.leases import LEASE, Standing, Tenure
@@ -99,7 +99,7 @@ class Scheduler:
         self._stores: dict[str, Store] = {}
         self._standing: Standing | None = None
         self._turned = self._clocks.clock()
-        self._ending = False
+        self._was_there = self._ending = False
 
     def end(self) -> None:
         """Let `run` come to its end, behind the part in hand. May be called by a signal's handler."""
@@ -192,6 +192,8 @@ class Scheduler:
             self._failed(OURS, error)
             return False
         self._troubles.over(OURS)
+        if standing is not Standing.HELD:
+            self.metrics.judging(None)  # that is for the other one to say
         before, self._standing = self._standing, standing
         if standing is not before:
             self._log.info("lease", standing=standing.value, holder=self.holder)
@@ -219,8 +221,15 @@ class Scheduler:
             store.close()
 
     def _store(self, job: str) -> Store:
+        """What the job has opened; that there is none is an outage, once there was one."""
         if job not in self._stores:
-            self._stores[job] = self._opened(job)
+            try:
+                self._stores[job] = self._opened(job)
+            except ConfigError as error:
+                if self._was_there:
+                    raise Unavailable(str(error)) from error
+                raise
+            self._was_there = True
         return self._stores[job]
 
     def _leave(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import apscheduler.schedulers.base
 import pytest
 import structlog
+from prometheus_client import generate_latest
 from structlog.testing import LogCapture
 
 from siem.config import load_settings
@@ -53,7 +54,7 @@ class Running:
             scheduler={"detect": 0.3},
             retention={"default": 30},
         )
-        self.scheduler = Scheduler(settings, opening(settings), log, Clocks(lambda: clock.now(UTC)))
+        self.scheduler = Scheduler(settings, opening(settings), log, Clocks(lambda: clock.now(UTC)), lease=3)
         self._thread = threading.Thread(target=self.scheduler.run)
         self._thread.start()
         self._objects = 0
@@ -78,7 +79,7 @@ class Running:
     def judged(self) -> int:
         return sum(done.objects for done in self.store.passes(99))
 
-    def wait(self, what: Callable[[], bool], seconds: float = 8) -> None:
+    def wait(self, what: Callable[[], bool], seconds: float = 30) -> None:
         end = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < end, self.told
@@ -89,6 +90,9 @@ class Running:
 
     def events(self) -> list[str]:
         return [line["event"] for line in self.told]
+
+    def standings(self) -> list[str]:
+        return [line["standing"] for line in self.told if line["event"] == "lease"]
 
     def end(self) -> None:
         self.scheduler.end()
@@ -153,7 +157,23 @@ def test_a_store_that_goes_away_is_told_once_and_gone_on_with(running: Running) 
     running.wait(lambda: "goes on" in running.events())
     running.put()
     running.wait_for_all()
-    assert running.events().count("failed, is tried again") <= 2  # it is away; then there is none
+    assert [running.events().count(what) for what in ("failed, is tried again", "goes on")] == [1, 1]
+
+
+def test_a_lease_that_another_took_ends_the_work_until_it_is_free(running: Running) -> None:
+    running.put()
+    running.wait_for_all()
+    running.scheduler.metrics.judging(datetime.now(UTC) - timedelta(hours=1))  # as in the middle of a part
+    while (theirs := running.store.take("scheduler", "another", running.store.lease("scheduler"))) is None:
+        pass
+    running.wait(lambda: running.standings() == ["held", "lost", "waiting"])
+    running.put()
+    time.sleep(1)
+    assert running.judged() == 1
+    assert "siem_detection_lag_seconds 0.0" in generate_latest(running.scheduler.metrics.registry).decode()
+    assert running.store.take("scheduler", "", theirs) is not None
+    running.wait_for_all()
+    assert running.standings() == ["held", "lost", "waiting", "held"]
 
 
 def test_the_end_gives_the_lease_back(running: Running) -> None:

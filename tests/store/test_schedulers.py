@@ -32,7 +32,7 @@ from siem.testing.deliveries import START, TRAIL, delivery, put, trail
 pytestmark = pytest.mark.slow
 
 PROCESSES = multiprocessing.get_context("forkserver")
-LEASE = 3.0
+LEASE = 4.0
 KILLED = -9
 SHARES = (range(12), range(12, 20))
 RULES = """\
