@@ -20,8 +20,8 @@ from siem.prove.anchor import anchor_of
 from siem.prove.place import place_of
 from siem.prove.proof import Proof, Verdict, overall
 from siem.prove.seals import seal
+from siem.run.content import fingerprints
 from siem.run.verify import Kept, keys, verify
-from siem.sigma import Correlation, Rule, RuleSet
 from siem.store import existing_store
 
 PROOFS = ("proof", "verdict", "counted")
@@ -85,12 +85,6 @@ def compared_with(settings: Settings, stack: ExitStack, needed: bool) -> Kept | 
     judgement = Judgement(rules, options.sources(settings.content), options.circumstances(settings))
     anchor = anchor_of(settings.verify.anchor, settings.access_to) if settings.verify.anchor else None
     return Kept(store, options.registry(settings.content), judgement, settings.limits, fingerprints(rules), anchor)
-
-
-def fingerprints(rules: RuleSet) -> dict[str, str]:
-    """Of all rules and correlations in use, by id."""
-    known: list[Rule | Correlation] = [*rules.rules, *rules.correlations]
-    return {rule.key: rule.fingerprint for rule in known}
 
 
 def seal_now(place: str | None, settings: Settings, form: Format | None) -> int:

@@ -12,7 +12,7 @@ from siem.detect.sources import Sources
 from siem.errors import ConfigError, ContentError
 from siem.parsing import Registry, load_parsers
 from siem.run.team import team_circumstances, tuned_set
-from siem.sigma import RuleSet, load_lists, load_pipelines, load_rules
+from siem.sigma import Correlation, Rule, RuleSet, load_lists, load_pipelines, load_rules
 
 PACKAGE = Path(siem.__file__).parent
 
@@ -69,3 +69,9 @@ def load_content(team: Path | None, live_window: timedelta, now: datetime) -> Co
 def rooms(name: str, team: Path | None) -> list[Path]:
     """The folders of this name, of what is shipped and of the team."""
     return [room for folder in content_folders(team) if (room := folder / name).is_dir()]
+
+
+def fingerprints(rules: RuleSet) -> dict[str, str]:
+    """Of all rules and correlations in use, by id."""
+    known: list[Rule | Correlation] = [*rules.rules, *rules.correlations]
+    return {rule.key: rule.fingerprint for rule in known}

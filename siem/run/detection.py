@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
+from math import inf
 from typing import Any
 
 from siem.detect.passes import Passed, detect
@@ -15,7 +16,7 @@ from siem.store.scheduling import Pass
 MOST_ERRORS, LONGEST_REASON = 50, 500
 """Rules whose errors a record has, and characters of each."""
 
-LISTENING = timedelta(minutes=10)
+LISTENING = 600.0
 """Between two looks at who is silent. A cluster reads all rows of its ledger for one: 0.1 s for 300,000."""
 
 
@@ -24,7 +25,10 @@ class Stopped(Exception):
 
 
 class Detection:
-    """Passes of one process. holder: how it is called. now: the time; clock: monotonic seconds."""
+    """Passes of one process. holder: how it is called. now: the time; clock: monotonic seconds.
+
+    steady: seconds since the time jumped, or was first looked at: to a clock that is ahead everybody is silent.
+    """
 
     def __init__(
         self,
@@ -34,11 +38,12 @@ class Detection:
         now: Callable[[], datetime],
         clock: Callable[[], float],
         log: Any,
+        steady: Callable[[], float] = lambda: inf,
     ) -> None:
         self._content, self._metrics, self._holder = content, metrics, holder
-        self._now, self._clock, self._log = now, clock, log
+        self._now, self._clock, self._log, self._steady = now, clock, log, steady
         self._errors: Mapping[str, str] = {}
-        self._listened: datetime | None = None
+        self._listened = -inf
 
     def tick(self, store: Store, goes_on: Callable[[], bool] = lambda: True) -> None:
         """A pass over what is new. goes_on: asked around every part; False ends the pass there.
@@ -66,7 +71,7 @@ class Detection:
             seconds = self._clock() - begun
             self._metrics.did(done)
         self._metrics.ended(seconds, sum(done.owed.values()))
-        if self._told(done) or done.objects or done.signals:
+        if self._told(done) or done.objects or done.signals or done.alerts:
             counts = {"objects": done.objects, "events": done.events, "rules": len(content.rules.own)}
             counts |= {"signals": done.signals, "alerts": len(done.alerts)}
             self._log.info("pass", **counts, errors=len(done.errors), seconds=round(seconds, 3))
@@ -74,9 +79,9 @@ class Detection:
 
     def _listens(self, now: datetime) -> datetime | None:
         """The time, where somebody's silence is to be looked for again."""
-        if self._listened is not None and now - self._listened < LISTENING:
+        if self._steady() < LISTENING or self._clock() - self._listened < LISTENING:
             return None
-        self._listened = now
+        self._listened = self._clock()
         return now
 
     def _told(self, done: Passed) -> bool:

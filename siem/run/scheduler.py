@@ -26,7 +26,7 @@ from siem.run.detection import Detection
 from siem.run.leases import LEASE, Standing, Tenure
 from siem.run.metrics import Metrics
 from siem.run.troubles import Troubles
-from siem.run.upkeep import compact, drop_old
+from siem.run.upkeep import compact, drop_old, seal_new
 from siem.run.watching import Watched
 from siem.store import existing_store
 from siem.store.contract import Store
@@ -74,6 +74,10 @@ class Clocks:
 
     def __post_init__(self) -> None:
         self.steadiness = Steadiness(self.now, self.clock)
+
+    def steady(self) -> float:
+        """Seconds since the time jumped, or was first looked at."""
+        return self.clock() - self.steadiness.since()
 
 
 class Scheduler:
@@ -134,16 +138,19 @@ class Scheduler:
         content = Watched(
             settings.content, settings.detect.live_window, lambda what, why: self._log.warning(what, why=why)
         )
-        detection = Detection(content, self.metrics, self.holder, self._clocks.now, self._clocks.clock, self._log)
+        detection = Detection(
+            content, self.metrics, self.holder, self._clocks.now, self._clocks.clock, self._log, self._clocks.steady
+        )
         return (
             Job("detect", settings.scheduler.detect, 0, lambda store: detection.tick(store, self._goes_on)),
             Job("compact", HOUR, 60, lambda store: compact(store, self._clocks.now(), self._log)),
+            Job("seal", DAY, HOUR, lambda store: seal_new(store, settings, self._clocks.now(), self._log)),
             Job("retain", DAY, HOUR, lambda store: self._retain(store, settings)),
         )
 
     def _retain(self, store: Store, settings: Settings) -> None:
         """Not soon after the clock jumped: one that is a year ahead for a moment must not cost a year of events."""
-        if self._clocks.clock() - self._clocks.steadiness.since() >= STEADY:
+        if self._clocks.steady() >= STEADY:
             drop_old(store, settings.retention, settings.content, self._clocks.now(), self._log)
 
     def _look_for_the_store(self) -> None:

@@ -8,7 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from siem.run.content import load_registry
+from siem.config import Settings
+from siem.prove.anchor import anchor_of
+from siem.prove.seals import seal
+from siem.run.content import fingerprints, load_content, load_registry
 from siem.run.retention import retain
 from siem.store.contract import Store
 
@@ -35,3 +38,17 @@ def compact(store: Store, now: datetime, log: Any) -> None:
     with suppress(NotImplementedError):  # no store can yet
         if merged := store.compact(now):
             log.info("compacted", merged=len(merged))
+
+
+def seal_new(store: Store, settings: Settings, now: datetime, log: Any) -> None:
+    """Seal what came since the last seal, where the setting `verify.anchor` says where seals lie.
+
+    Raises:
+        ConfigError, ContentError: the anchor cannot be written, or the team's content cannot be read.
+        Unavailable: anchor or store are away; the next run goes on.
+    """
+    if settings.verify.anchor is None:
+        return
+    rules = load_content(settings.content, settings.detect.live_window, now).rules
+    made = seal(store, fingerprints(rules), anchor_of(settings.verify.anchor, settings.access_to), now)
+    log.info("sealed", number=made.number, **made.counts)

@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 from siem.detect import passes
 from siem.errors import ContentError, Unavailable
 from siem.parsing.batch import Parsed
+from siem.run import detection
 from siem.run.detection import MOST_ERRORS, Detection, bounded
 from siem.run.metrics import Metrics
 from siem.run.watching import Watched
@@ -170,3 +171,20 @@ def test_a_record_is_bounded_and_can_be_kept_as_json() -> None:
     assert len(kept) == MOST_ERRORS
     assert max(map(len, kept.values())) == 500
     assert "rule 0\\udcff" in kept
+
+
+def test_silences_are_looked_for_every_ten_minutes_by_a_clock_that_has_not_jumped_lately(
+    ticking: Ticking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[datetime | None] = []
+    monkeypatch.setattr(detection, "detect", lambda *given: asked.append(given[-1]) or passes.Passed())
+    steady = 0.0
+    ticking.detection._steady = lambda: steady
+    ticking.detection.tick(ticking.store)
+    steady = 600.0
+    for _ in range(3):
+        ticking.detection.tick(ticking.store)
+    ticking.now -= timedelta(hours=1)  # set back while nobody looked
+    ticking.seconds += 600
+    ticking.detection.tick(ticking.store)
+    assert asked == [None, ticking.now + timedelta(hours=1), None, None, ticking.now]
