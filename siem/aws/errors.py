@@ -27,6 +27,9 @@ DENIED = frozenset(
     }
 )
 
+PASSING = frozenset({"KMS.ThrottlingException", "KMS.InternalException", "KMS.KeyUnavailableException"})
+"""Of KMS, what another try may change; the rest is about rights, or a key that is gone."""
+
 
 def in_our_words(error: BotoCoreError | ClientError, what: str) -> SiemError:
     """What an error of AWS means for whoever asked. Unknown ones may pass: they are worth another try."""
@@ -41,7 +44,7 @@ def in_our_words(error: BotoCoreError | ClientError, what: str) -> SiemError:
     told = f"{what}: {problem.get('Message') or 'refused'} ({code})"
     if code in GONE:
         return Gone(told)
-    if code in DENIED or code.startswith("KMS."):
+    if code in DENIED or (code.startswith("KMS.") and code not in PASSING):
         return Denied(told)
     return Unavailable(told)
 

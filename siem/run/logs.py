@@ -5,10 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any
+from contextlib import suppress
+from io import BytesIO
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
+
+
+class Quiet(BytesIO):
+    """Where lines go. If nobody reads them any more the work goes on."""
+
+    def __init__(self, to: BinaryIO) -> None:
+        super().__init__()
+        self._to = to
+
+    def write(self, line: Any, /) -> int:
+        with suppress(OSError, ValueError):
+            self._to.write(line)
+            self._to.flush()
+        return len(line)
 
 
 def logger() -> Any:
@@ -19,7 +35,7 @@ def logger() -> Any:
         structlog.processors.EventRenamer("what"),
         structlog.processors.JSONRenderer(serializer=_line),
     ]
-    made = structlog.wrap_logger(structlog.BytesLogger(sys.stderr.buffer), processors=chain)
+    made = structlog.wrap_logger(structlog.BytesLogger(Quiet(sys.stderr.buffer)), processors=chain)
     return made.bind(process=os.getpid())
 
 

@@ -38,6 +38,7 @@ FAULTS = {
     "archived": (403, "InvalidObjectState"),
     "kms": (400, "KMS.DisabledException"),
     "slow": (503, "SlowDown"),
+    "busy": (400, "KMS.ThrottlingException"),
     "expired": (400, "ExpiredToken"),
     "missing": (404, "NoSuchKey"),
 }
@@ -147,6 +148,7 @@ def test_a_large_object_lies_in_a_file_as_long_as_it_is_read(monkeypatch: pytest
         ("kms", Denied),
         ("expired", Unavailable),
         ("slow", Unavailable),
+        ("busy", Unavailable),
     ],
 )
 def test_errors_say_whether_to_try_again(fault: str, error: type[SiemError]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aws import AWS
 from manifest import DATA, MANIFEST
-from worker_world import World, key_of, stopped, trail
+from worker_world import SETTINGS, World, key_of, stopped, trail
 
 from siem.store import open_folder
 from siem.store.contract import State
@@ -153,6 +153,25 @@ def test_a_message_may_make_nobody_read_another_bucket(world: World) -> None:
     world.check()
     assert world.states() == {State.COMMITTED: 1, State.REFUSED: 2}
     assert world.aws.depth(world.dead) == 2
+
+
+def test_a_worker_listens_to_several_queues_and_goes_on_when_nobody_reads_what_it_says(
+    world: World, aws: AWS, tmp_path: Path
+) -> None:
+    other = World(aws, tmp_path, f"{world.name}-other")
+    for number in range(5):
+        world.put(number)
+        other.put(f"other {number}")
+    world.ids |= other.ids
+    command = [sys.executable, "-m", "siem", "worker", "--queue", world.queue, "--queue", other.queue]
+    env = {**os.environ, **SETTINGS, "SIEM_BUCKETS": f"{world.bucket},{other.bucket}", "SIEM_STORE": str(world.store)}
+    process = subprocess.Popen([*command, "--processes", "1"], env=env, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    process.stderr.close()
+    world.log.touch()
+    world.drained([world.queue, other.queue])
+    assert stopped(process) == 0
+    world.check()
 
 
 def test_a_queue_without_a_dead_letter_queue_is_spared_what_the_ledger_knows(aws: AWS, tmp_path: Path) -> None:
