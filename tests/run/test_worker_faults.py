@@ -131,10 +131,12 @@ def test_work_that_takes_longer_than_messages_are_hidden_is_done_once(world: Wor
 
 
 def test_a_store_that_is_away_for_long_loses_nothing_and_kills_no_message(world: World) -> None:
-    process = world.planned(away=15)
-    for number in range(6):
+    for number in range(3):
         world.put(number)
-        time.sleep(0.5)
+    process = world.planned(away=15)
+    for number in range(3, 6):
+        world.put(number)
+        time.sleep(1)
     world.drained()
     assert stopped(process) == 0
     world.check()

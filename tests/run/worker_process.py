@@ -28,7 +28,7 @@ from siem.testing.flaky import FlakyStore
 
 @dataclass
 class Plan:
-    """die_at: the step at which it is killed. away: seconds that the store is away, from its second commit on.
+    """die_at: the step at which it is killed. away: seconds that the store is away, from its first commit on.
     refuses, kills: objects whose key has this in it. chance, seed: of a step at which it is away, or is killed.
     jumps: the clock goes to and fro."""
 
@@ -54,7 +54,7 @@ class Plan:
         self.step(name)
         if name == "commit":
             self.commits += 1
-            self.until = time.monotonic() + self.away if self.commits == 2 else self.until
+            self.until = time.monotonic() + self.away if self.commits == 1 else self.until
         if time.monotonic() < self.until or self.random.random() < self.chance:
             raise Unavailable(f"away on purpose, at {name}")
         if name == "add" and self.kills and self.kills in key:
