@@ -30,6 +30,7 @@ from bench import (
     opensearch_detection,
     opensearch_documents,
     opensearch_size,
+    proof,
     vpcflow,
     waf,
 )
@@ -117,6 +118,8 @@ def main(words: list[str]) -> int:
             claims += compaction.claims(stack.enter_context(compaction.stored()))
         if any(map(wanted, detection.NAMES)):
             claims += detection.claims(stack.enter_context(detection.stored()))
+        if wanted(proof.NAME):
+            claims += proof.claims(stack.enter_context(proof.folder()))
         for claim in claims:
             if wanted(claim.name):
                 results.append(measured(claim))

@@ -17,7 +17,7 @@ from siem.config import Settings
 from siem.detect.judgement import Judgement
 from siem.errors import ConfigError, UsageError
 from siem.prove.anchor import anchor_of
-from siem.prove.place import place_of
+from siem.prove.place import Bucket, Place, place_of
 from siem.prove.proof import Proof, Verdict, overall
 from siem.prove.seals import seal
 from siem.run.content import fingerprints
@@ -42,6 +42,10 @@ def command(
     bucket: Annotated[
         str | None, typer.Option("--bucket", help="The bucket that a folder mirrors; if not given, one of its name.")
     ] = None,
+    inventory: Annotated[
+        str | None,
+        typer.Option("--inventory", metavar="MANIFEST", help="S3 Inventory in place of a listing: its manifest.json."),
+    ] = None,
     deep: Annotated[
         bool, typer.Option("--deep", help="Read and hash every object, whatever its listing says.")
     ] = False,
@@ -56,7 +60,7 @@ def command(
     settings = options.settings(store, content)
     if make_seal:
         return seal_now(place, settings, form)
-    there = place_of(place, settings, bucket) if place is not None else None
+    there = listed_by(inventory, place_of(place, settings, bucket), settings) if place is not None else None
     known = keys(public_keys)
     with ExitStack() as stack:
         kept = compared_with(settings, stack, needed=there is None)
@@ -67,6 +71,22 @@ def command(
         )
     told(place, proofs, form)
     return 1 if overall(proofs) is Verdict.FINDINGS else 0
+
+
+def listed_by(manifest: str | None, place: Place, settings: Settings) -> Place:
+    """The place, as an inventory lists it if there is one.
+
+    Raises:
+        UsageError: the place is a folder.
+        ConfigError: the inventory is none of this bucket.
+    """
+    if manifest is None:
+        return place
+    if not isinstance(place, Bucket):
+        raise UsageError("--inventory is for buckets: a folder is listed as it is")
+    from siem.prove.inventory import inventory  # only it needs Parquet
+
+    return inventory(manifest, place, settings)
 
 
 def compared_with(settings: Settings, stack: ExitStack, needed: bool) -> Kept | None:

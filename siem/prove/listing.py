@@ -20,6 +20,9 @@ NAME = "bucket"
 YOUNG = timedelta(hours=1)
 """An object as new as this may be on its way: notifications come late, and workers have queues."""
 
+ROLLING = timedelta(days=1)
+"""An inventory may not have what was written shortly before it was made."""
+
 SECOND = 1_000_000
 """Microseconds."""
 
@@ -42,6 +45,7 @@ class Listing:
     """
 
     def __init__(self, place: Place, now: datetime, deep: bool = False) -> None:
+        self._until = None if place.as_of is None else micros(place.as_of - ROLLING)
         self._place, self._deep = place, deep
         self._young = now - YOUNG
         self._proof = Proof(NAME)
@@ -99,7 +103,7 @@ class Listing:
         written, in whole seconds."""
         if self._deep or entry.modified is None or entry.size != one.bytes or one.state not in READ:
             return False
-        if micros(entry.modified) >= one.committed // SECOND * SECOND:
+        if entry.modified.timestamp() >= one.committed // SECOND:
             return False
         self._agree += 1
         return True
@@ -138,7 +142,9 @@ class Listing:
 
     def _only_known(self, known: list[Known]) -> None:
         states = {one.state for one in known}
-        if states <= {State.EXPIRED}:
+        if self._until is not None and any(one.committed > self._until for one in known):
+            self._proof.counts["newer_than_inventory"] += 1
+        elif states <= {State.EXPIRED}:
             self._proof.counts["expired"] += 1
         elif not states <= {State.GONE}:
             said = f"the ledger has it ({', '.join(sorted(states))}), and it is not in the bucket any more"

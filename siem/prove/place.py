@@ -66,6 +66,11 @@ class Place(Protocol):
         ...
 
     @property
+    def as_of(self) -> datetime | None:
+        """When the listing was made; None: it is made as it is read."""
+        ...
+
+    @property
     def unsigned(self) -> str | None:
         """Why no object of this place has a signature beside it; None: they should."""
         ...
@@ -100,6 +105,7 @@ class Bucket:
     limits: Limits
     access: Access = OURS
     unsigned: str | None = None
+    as_of: datetime | None = None
 
     @cached_property
     def _s3(self) -> S3:
@@ -127,6 +133,7 @@ class Folder:
     limits: Limits
     without: Path | None = None
     prefix: str = ""
+    as_of: datetime | None = None
 
     def listed(self) -> Iterator[Entry]:
         return (Entry(source.key) for source, _ in objects(str(self.root), self.limits, without=self.without))

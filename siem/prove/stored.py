@@ -47,16 +47,20 @@ class Stored:
             said = f"{held.visible:,} events are of an object that the ledger does not know ({held.object})"
             self._proof.found("row-missing", "", key, said)
             return
+        kind = "events-extra" if held.visible > held.expected else "events-missing"
+        if self._proof.kinds[kind] >= KEPT:  # it is counted, and nobody asks for its key
+            self._proof.found(kind, "", held.object, "")
+            return
         row = self._store.ledger([held.object]).get(held.object)
         bucket, key = (row.bucket, row.key) if row is not None else ("", held.object)
-        if held.visible > held.expected:
-            said = f"{held.visible:,} events are stored, and the ledger says {held.expected:,}"
-            self._proof.found("events-extra", bucket, key, said)
-            return
-        missing = held.expected - held.visible
-        named = self._named(row, missing) if row is not None and self._proof.kinds["events-missing"] < KEPT else ""
-        said = f"{missing:,} of {held.expected:,} events are not in the store{named}"
-        self._proof.found("events-missing", bucket, key, said)
+        self._proof.found(kind, bucket, key, self._said(held, row))
+
+    def _said(self, held: Held, row: LedgerRow | None) -> str:
+        missing = (held.expected or 0) - held.visible
+        if missing < 0:
+            return f"{held.visible:,} events are stored, and the ledger says {held.expected:,}"
+        named = self._named(row, missing) if row is not None else ""
+        return f"{missing:,} of {held.expected:,} events are not in the store{named}"
 
     def _named(self, row: LedgerRow, missing: int) -> str:
         """Which, from the object itself. Duplicates of other objects are not stored here either."""

@@ -75,8 +75,6 @@ class Known(NamedTuple):
     """An object in the ledger, in short: a ledger has millions of them. committed: microseconds since 1970."""
 
     key: str
-    version: str | None
-    object: str
     state: str
     sha256: str
     bytes: int

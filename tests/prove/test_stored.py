@@ -142,8 +142,8 @@ def test_what_was_taken_in_and_judged_is_proven(world: World) -> None:
     assert {name: proof.findings for name, proof in proofs.items()} == {
         "bucket": [],
         "store": [],
-        "digests": [],
         "seals": [],
+        "digests": [],
     }
     assert (proofs["bucket"].verdict, proofs["store"].verdict) == (Verdict.PROVEN, Verdict.PROVEN)
     rows = world.store.ledger().values()

@@ -80,18 +80,17 @@ def committed(connection: sqlite3.Connection, after: int) -> Iterator[tuple[int,
 
 
 def known(connection: sqlite3.Connection, bucket: str, prefix: str) -> Iterator[Known]:
-    """See `Store.known`. Of the texts only key and version may be no UTF-8; SQLite orders text by its bytes."""
+    """See `Store.known`. Of the texts only keys may be no UTF-8; SQLite orders text by its bytes."""
     connection.text_factory = str  # a third of the time
     start = as_bytes(prefix) or b""
-    for key, version, *rest in connection.execute(
-        "SELECT CAST(key AS BLOB), CAST(version AS BLOB), object, state, sha256, bytes, committed FROM objects"
+    for key, state, sha256, size, committed in connection.execute(
+        "SELECT CAST(key AS BLOB), state, sha256, bytes, committed FROM objects"
         " WHERE bucket = CAST(? AS TEXT) AND key >= CAST(? AS TEXT) ORDER BY key",
         (as_bytes(bucket), start),
     ):
         if not key.startswith(start):
             return
-        name = None if version is None else version.decode("utf-8", "surrogateescape")
-        yield Known(key.decode("utf-8", "surrogateescape"), name, *rest)
+        yield Known(key.decode("utf-8", "surrogateescape"), state, sha256, size, committed)
 
 
 def put(connection: sqlite3.Connection, row: LedgerRow, unique_ids: bool, number: int, now: datetime) -> None:

@@ -56,7 +56,7 @@ def known(connection: Connection, names: Names, log: Log, bucket: str, prefix: s
     for row in in_order(rows.read(hit["_source"]) for hit in found):
         if row.bucket == bucket and row.key.startswith(prefix):
             committed = micros(row.committed) if row.committed else 0
-            yield Known(row.key, row.version, row.object, row.state, row.sha256, row.bytes, committed)
+            yield Known(row.key, row.state, row.sha256, row.bytes, committed)
 
 
 def in_order(found: Iterable[LedgerRow]) -> Iterator[LedgerRow]:
