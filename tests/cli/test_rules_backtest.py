@@ -80,3 +80,11 @@ def test_a_rule_that_finds_nothing(store: Path, tmp_path: Path) -> None:
 def test_a_span_that_is_none(store: Path, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
     done = siem("rules", "backtest", login(tmp_path), *options, "--store", store, code=2)
     assert said in done.stderr.decode()
+
+
+def test_a_list_of_rules_tells_how_they_do_where_there_is_a_store(store: Path, tmp_path: Path) -> None:
+    rule = login(tmp_path)
+    (row,) = lines(siem("rules", "list", rule, "--store", store))
+    assert (row["alerts"], row["outcomes"], row["health"]) == (0, {}, [])
+    (row,) = lines(siem("rules", "list", rule, "--store", tmp_path / "none"))
+    assert row.keys().isdisjoint(("alerts", "outcomes", "health"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from siem.cli import options
 from siem.cli.output import write
+from siem.cli.rules import health
 from siem.detect.sources import Sources
 from siem.errors import ContentError
 from siem.sigma import Correlation, Filter, Refused, Rule, RuleSet, datasets_of
@@ -21,10 +22,16 @@ def list_(
     content: options.ContentOption = None,
     form: options.FormatOption = None,
 ) -> None:
-    """Rules, correlations, filters, and those that are refused with the reason; as the team's settings want them."""
+    """Rules, correlations, filters, and those that are refused with the reason; as the team's settings want them. Where
+    there is a store, with the alerts of the last 90 days, how they were closed, and what is amiss."""
     settings = options.settings(store, content)
     found = options.as_set(options.rules(paths, settings.content, told=False), settings.content, whole=not paths)
-    write(rows(found, options.sources(settings.content)), COLUMNS, form)
+    made = rows(found, options.sources(settings.content))
+    known = health.looked_up(settings)
+    if known is None:
+        write(made, COLUMNS, form)
+    else:
+        write(health.joined(made, known), (*COLUMNS, *health.COLUMNS), form)
 
 
 def rows(found: RuleSet, sources: Sources) -> Iterator[dict[str, Any]]:
