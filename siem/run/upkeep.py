@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,9 +34,8 @@ def compact(store: Store, now: datetime, log: Any) -> None:
     Raises:
         Unavailable: the store is away; the next run goes on.
     """
-    with suppress(NotImplementedError):  # no store can yet
-        if merged := store.compact(now):
-            log.info("compacted", merged=len(merged))
+    for made in store.compact(now):
+        log.info("compacted", dataset=made.dataset, day=made.day, files=made.files, into=made.into)
 
 
 def seal_new(store: Store, settings: Settings, now: datetime, log: Any) -> None:
