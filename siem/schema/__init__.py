@@ -3,7 +3,7 @@
 from siem.schema.arrow import CODED, arrow_type, suits
 from siem.schema.fields import BY_NAME, FIELDS, ORDER, Field, Kind
 from siem.schema.folding import fold
-from siem.schema.leaves import LEAVES, OVERSIZE, SEQ, additions, stripped
+from siem.schema.leaves import CLAIM, LEAVES, OVERSIZE, SEQ, additions, stripped
 from siem.schema.logsource import LogSource
 from siem.schema.objects import Origin, SourceObject
 from siem.schema.query import Clause, Dialect, Gate, Query, Question
@@ -24,6 +24,7 @@ from siem.schema.written import Written, decoded, scalar_text
 __all__ = [
     "ANY_JSON",
     "BY_NAME",
+    "CLAIM",
     "CODED",
     "FIELDS",
     "LEAVES",

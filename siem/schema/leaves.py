@@ -7,7 +7,8 @@ there: as mapped objects every key would become a field, and an event with anoth
 `siem.oversize` names the fields and leaves that are too long for the index; `siem.leaves` where leaves are too many,
 and none is there. A document that has it must be judged by the predicate, whatever a query says of it.
 
-`siem.seq` tells a document that was written before from one that another object wrote.
+`siem.seq` tells a document that was written before from one that another object wrote. `siem.claim` is in events that
+were parsed again alone: the claim under which that was done; no index looks into it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ LEAVES, OVERSIZE = "siem.leaves", "siem.oversize"
 SEQ = "siem.seq"
 """The event's place among those of its object, which is in `siem.object`."""
 
-ADDED = frozenset((LEAVES, OVERSIZE, SEQ))
+CLAIM = "siem.claim"
+"""Under which claim the event was written in the place of an older one."""
+
+ADDED = frozenset((LEAVES, OVERSIZE, SEQ, CLAIM))
 """What documents of the store have beside the event."""
 
 LONGEST = 8191

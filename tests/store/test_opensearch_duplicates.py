@@ -13,7 +13,7 @@ from siem.store.contract import Store
 from siem.store.opensearch import OpenSearchStore
 from siem.store.opensearch.cluster import operations
 from siem.store.opensearch.cluster.connection import Connection
-from siem.store.opensearch.cluster.operations import Operation
+from siem.store.opensearch.cluster.operations import Operation, Refusals
 from siem.store.opensearch.events import spool
 from siem.store.opensearch.events.bulk import Bulk, Outcome
 from siem.store.opensearch.events.spool import Plan, Spool
@@ -91,10 +91,10 @@ def test_an_event_that_gave_way_is_counted_though_nobody_told_that_it_did(
 ) -> None:
     carried_out = operations.conflicts
 
-    def untold(connection: Connection, some: Iterable[Operation]) -> list[Operation]:
+    def untold(connection: Connection, some: Iterable[Operation], *refused: Refusals) -> list[Operation]:
         """As after a request whose answer was lost: what it wrote is in the way of its repetition."""
         asked = list(some)
-        carried_out(connection, asked)
+        carried_out(connection, asked, *refused)
         return [one for one in asked if one.version is not None]
 
     monkeypatch.setattr(operations, "conflicts", untold)

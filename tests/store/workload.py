@@ -219,3 +219,46 @@ def share(place: Place, numbers: range) -> None:
                 commit.finish(one, State.COMMITTED)
             commit.commit()
     store.close()
+
+
+NEW = [f"n{at}" for at in range(20)]
+MENDED = {"event.action": "mended"}
+
+
+def stored(store: Store) -> None:
+    """What `mended` is about: two objects with events of each other, and one with rejects."""
+    one, two, odd = delivery("one"), delivery("two"), delivery("odd")
+    put(
+        store,
+        (one, Parsed(TRAIL, trail(one, *[f"e{at}" for at in range(150)]), [reject(at) for at in range(150, 160)])),
+        (two, Parsed(TRAIL, trail(two, *[f"e{at}" for at in range(100, 200)], start=START + timedelta(seconds=100)))),
+        (odd, Parsed(FLOW, flows(odd, 30), [reject(at) for at in range(30, 40)], skipped=5)),
+    )
+
+
+def mended(store: Store, judge: bool = True) -> None:
+    """Of one: times moved by two months for some, events that become rejects, rejects that become events; of two, what
+    one gives up; of odd, more events. Twice the same is once."""
+    one, two, odd = delivery("one"), delivery("two"), delivery("odd")
+    early = trail(one, *[f"e{at}" for at in range(30)], start=START - timedelta(days=60), more=MENDED)
+    names = [f"e{at}" for at in range(30, 120)]
+    late = trail(one, *names, start=START + timedelta(seconds=30), more=MENDED)
+    fresh = trail(one, *NEW, start=START + timedelta(hours=1), more=MENDED)
+    blocks = [Parsed(TRAIL, batch) for batch in (early, late, fresh)]
+    rest = [f"e{at}" for at in range(100, 200)]
+    with store.reparsing(NOW + timedelta(days=1), judge) as writing:
+        for block in [*blocks, Parsed(TRAIL, None, [reject(at) for at in range(155, 175)])]:
+            writing.add(one, block, "2", unique_ids=True)
+        again = Parsed(TRAIL, trail(two, *rest, start=START + timedelta(seconds=100), more=MENDED))
+        writing.add(two, again, "2", unique_ids=True)
+        writing.add(odd, Parsed(FLOW, flows(odd, 38, more=MENDED), [reject(39)], skipped=6), "2", unique_ids=False)
+        for of in (one, two, odd):
+            writing.finish(of, State.COMMITTED)
+        writing.commit()
+
+
+def mend(place: Place, die_at: int = 0) -> None:
+    """Parse again what `stored` has stored."""
+    store = place.opened(die_at)
+    mended(store)
+    store.close()

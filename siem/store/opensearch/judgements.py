@@ -28,6 +28,7 @@ from siem.store.opensearch.commit.claims import PAUSE, Writer
 from siem.store.opensearch.commit.log import APPLIED, Log, Pointer
 from siem.store.opensearch.commit.writing import Place
 from siem.store.opensearch.names import States
+from siem.store.opensearch.rejudging import replaced
 from siem.store.opensearch.signals import Version, digest, group_key, of_groups, part_key, settle_key, signal_id
 from siem.store.times import micros
 from siem.store.written import action_document, read_action
@@ -176,7 +177,7 @@ class Judgements:
         writer = Writer(self._connection, self._names, self._place.lease)
         try:
             with self._held(writer) as lock:
-                changes = self._changes(judged, lock.dirty, settle, writer)
+                changes = self._changes(judged, lock, settle, writer)
                 held = self._put(replace(lock, dirty=changes.touched))
                 self._place.step("noted")
                 self._carry_out(changes.signals, writer)
@@ -251,13 +252,14 @@ class Judgements:
             return before or bool(judged.owed)
         return next(scan(self._connection, self._state, {"term": {"kind": OWED}}, page=1), None) is not None
 
-    def _changes(self, judged: Judged, dirty: frozenset[Group], settle: Settle, writer: Writer) -> Changes:
+    def _changes(self, judged: Judged, lock: Lock, settle: Settle, writer: Writer) -> Changes:
         """What is to be written, from what stands now."""
         removed = dict(self._again(judged.again)) if judged.again else {}
+        removed |= replaced(self._connection, self._names, self._log, judged, lock.marks)
         new, later = self._firsts({signal_id(signal): signal for signal in judged.signals}, removed)
         removed |= later
         old = self._standing(list(new))
-        touched = {_group(signal) for signal in [*removed.values(), *new.values(), *old.values()]} | dirty
+        touched = {_group(signal) for signal in [*removed.values(), *new.values(), *old.values()]} | lock.dirty
         changes = Changes(frozenset(touched))
         changes.signals += [kept.put_signal(self._names, signal) for signal in new.values()]
         changes.signals += [kept.removed_signal(self._names, id_) for id_ in removed if id_ not in new]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing
 from datetime import datetime
 
 from siem.errors import ContentError, Refused
@@ -31,6 +31,7 @@ from siem.store.handling import Action
 from siem.store.opensearch.cluster.connection import Connection
 from siem.store.opensearch.commit import ledger, rejects, senders
 from siem.store.opensearch.commit.log import Log
+from siem.store.opensearch.commit.reparsing import OpenSearchReparsing
 from siem.store.opensearch.commit.replaying import Replay, replay
 from siem.store.opensearch.commit.retention import retain
 from siem.store.opensearch.commit.writing import OpenSearchWriting, Place
@@ -90,16 +91,11 @@ class OpenSearchStore:
     def event_ids(self, object_: str) -> Iterator[str]:
         return holding.event_ids(self._connection, self._names, object_)
 
-    @contextmanager
-    def writing(self, now: datetime) -> Iterator[OpenSearchWriting]:
-        writing = OpenSearchWriting(self._place, self._log, now)
-        try:
-            yield writing
-        finally:
-            writing.close()
+    def writing(self, now: datetime) -> AbstractContextManager[OpenSearchWriting]:
+        return closing(OpenSearchWriting(self._place, self._log, now))
 
     def reparsing(self, now: datetime, judge: bool = False) -> AbstractContextManager[OpenSearchWriting]:
-        raise NotImplementedError
+        return closing(OpenSearchReparsing(self._place, self._log, now, judge))
 
     def rejects(self) -> Iterator[StoredReject]:
         return rejects.stored(self._connection, self._names, self._log)
@@ -160,9 +156,10 @@ class OpenSearchStore:
         """What is wrong where not every event that the ledger has of these objects can be seen: they must not be taken
         for judged."""
         visible = counted(self._connection, self._names, objects, dataset)
+        before = self._log.pointer().dropped.get(dataset)
         for id_, row in self._log.rows(objects).items():
             stored = row.row.events - row.row.duplicates if row.row and row.row.dataset == dataset else 0
-            if visible[id_] < stored and visible[id_] < (left := row.left(self._log.pointer().dropped.get(dataset))):
+            if visible[id_] < stored and visible[id_] < (left := row.left(before)):
                 stored = left
                 said = f"{stored - visible[id_]:,} of {stored:,} events of {row.row.key if row.row else id_}"
                 return ContentError(f"{said} cannot be found in {self._names.events(dataset)}: was an index removed?")

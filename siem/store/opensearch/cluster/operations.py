@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
 import orjson
 
-from siem.errors import Unavailable
+from siem.errors import Refused, Unavailable
 from siem.schema import decoded
 from siem.store.opensearch.cluster.connection import Connection
 from siem.store.opensearch.cluster.scanning import got
+from siem.store.opensearch.cluster.trouble import CLOSED
 
 MOST_BYTES = 8 << 20
 """Of one request; a node takes 100 MB."""
 
-CONFLICT, MISSING = 409, 404
+MALFORMED, MISSING, CONFLICT = 400, 404, 409
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,16 @@ class Operation:
         return orjson.dumps({how: action}) + b"\n" + orjson.dumps(self.document) + b"\n"
 
 
-def conflicts(connection: Connection, operations: Iterable[Operation]) -> list[Operation]:
+Refusals: TypeAlias = list[tuple[Operation, Refused]]
+
+
+def conflicts(
+    connection: Connection, operations: Iterable[Operation], refused: Refusals | None = None
+) -> list[Operation]:
     """Carry them out, in order; those whose condition did not hold.
 
-    One whose answer was lost is repeated, and is not among these where it was carried out.
+    One whose answer was lost is repeated, and is not among these where it was carried out. refused: is given those
+    whose documents the cluster will not take.
 
     Raises:
         Unavailable: some may have been carried out.
@@ -50,7 +57,7 @@ def conflicts(connection: Connection, operations: Iterable[Operation]) -> list[O
     """
     failed: list[Operation] = []
     for part in _parts(operations):
-        waiting = _Waiting(part)
+        waiting = _Waiting(part, refused)
         connection.repeated(connection.patience)(_send, connection, waiting)
         failed += _not_done(connection, waiting.failed) if waiting.lost else waiting.failed
     return failed
@@ -62,6 +69,7 @@ class _Waiting:
     one of these may have been carried out nevertheless."""
 
     operations: list[tuple[Operation, bytes]]
+    refused: Refusals | None
     failed: list[Operation] = field(default_factory=list)
     lost: bool = False
 
@@ -91,11 +99,20 @@ def _send(connection: Connection, waiting: _Waiting) -> None:
         if state["status"] == CONFLICT:
             waiting.failed.append(one[0])
         elif state["status"] >= 300 and (one[0].document is not None or state["status"] != MISSING):
-            left.append(one)
-            errors.append(connection.failed(state, one[0].index))
+            error = connection.failed(state, one[0].index)
+            if waiting.refused is not None and is_of_the_document(error):
+                waiting.refused.append((one[0], error))
+            else:
+                left.append(one)
+                errors.append(error)
     waiting.operations = left
     if errors:
         raise next((error for error in errors if not isinstance(error, Unavailable)), errors[0])
+
+
+def is_of_the_document(error: Exception) -> TypeGuard[Refused]:
+    """Another document would be taken."""
+    return isinstance(error, Refused) and error.status == MALFORMED and error.kind != CLOSED
 
 
 def _parts(operations: Iterable[Operation]) -> Iterable[list[tuple[Operation, bytes]]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +14,9 @@ from siem.store.opensearch.cluster.trouble import advised, cause
 PAGE = 2_000
 KEPT = "2m"
 """How long a point in time outlives a page."""
+
+SHORTEST_LOOK, LONGEST_LOOK = 1 / 64, 0.25
+"""Seconds between two looks at a task."""
 
 MISSING = "index_not_found_exception"
 
@@ -26,9 +30,15 @@ def refresh(connection: Connection, index: str) -> None:
 
 
 def scan(
-    connection: Connection, index: str, query: Dsl = ALL, sort: Sequence[Dsl] = (), page: int = PAGE
+    connection: Connection,
+    index: str,
+    query: Dsl = ALL,
+    sort: Sequence[Dsl] = (),
+    page: int = PAGE,
+    source: bool | Sequence[str] = True,
 ) -> Iterator[dict[str, Any]]:
-    """Hits with `_id`, `_source`, `_seq_no` and `_primary_term`, as the index stands when the first is asked for.
+    """Hits with `_id`, `_source` (all of it, or these fields), `_seq_no` and `_primary_term`, as the index stands when
+    the first is asked for.
 
     It is refreshed before. An index that is not there holds nothing.
     """
@@ -43,6 +53,7 @@ def scan(
         "sort": [*sort, {"_shard_doc": "asc"}],
         "pit": {"id": pit, "keep_alive": KEPT},
         "seq_no_primary_term": True,
+        "_source": source,
         "track_total_hits": False,
     }
     try:
@@ -65,19 +76,36 @@ def first(connection: Connection, index: str, query: Dsl, sort: Sequence[Dsl], m
     return [] if answer.status == 404 else list(answer.body["hits"]["hits"])
 
 
-def forgotten(connection: Connection, index: str, objects: Sequence[str]) -> None:
-    """Remove every document that is of one of these objects (`object`)."""
-    if not objects:
-        return
+def _nothing() -> None:
+    """Nobody waits for a sign of life."""
+
+
+def remove(connection: Connection, index: str, query: Dsl, beat: Callable[[], None] = _nothing) -> None:
+    """Remove what a query finds. As a task of the cluster: a million documents take it longer than an answer may take.
+
+    beat: called now and then meanwhile.
+
+    Raises:
+        Unavailable: not all is removed; the next attempt does.
+    """
     refresh(connection, index)
-    connection.ask(
+    task = connection.ask(
         "POST",
         f"/{index}/_delete_by_query",
-        {"query": {"terms": {"object": list(objects)}}},
-        conflicts="proceed",
+        {"query": query},
+        conflicts="proceed",  # what somebody else made his own meanwhile
+        wait_for_completion="false",
         ignore_unavailable="true",
         allow_no_indices="true",
-    )
+        refresh="true",
+    )["task"]
+    wait = SHORTEST_LOOK
+    while not (state := connection.ask("GET", f"/_tasks/{task}"))["completed"]:
+        beat()
+        time.sleep(wait)
+        wait = min(2 * wait, LONGEST_LOOK)
+    if failed := state.get("error") or state["response"]["failures"]:
+        raise Unavailable(f"store {connection.name}: not all of {index} that has to go can be removed: {failed}")
 
 
 def document(answer: Answer) -> dict[str, Any] | None:

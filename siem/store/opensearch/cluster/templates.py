@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from siem.errors import ConfigError
-from siem.schema import BY_NAME, LEAVES, OVERSIZE, SEQ, DatasetFields
+from siem.schema import BY_NAME, CLAIM, LEAVES, OVERSIZE, SEQ, DatasetFields
 from siem.schema.mapping import ANALYSIS, EXACT, FOLDED, READ, RECORD, properties, put
 from siem.store.opensearch.names import OTHER, Names, States
 
@@ -81,6 +81,7 @@ STATE_FIELDS: Mapping[States, Mapping[str, Body]] = {
         **exact("object", "bucket", "key", "version", "sha256", "state", "dataset", "token", "reason"),
         **exact("row_state", "place", "account"),
         **dict.fromkeys(("turn", "position", "bytes", *COUNTS), LONG),
+        "again": {"type": "boolean"},
         **dict.fromkeys(TIMES, TIME),
         "micros": {"properties": dict.fromkeys(TIMES, LONG)},
     },
@@ -242,7 +243,7 @@ def marked(mappings: Body, version: int) -> dict[str, Any]:
     return meta(version) | {"digest": hashlib.sha256(written).hexdigest()[:16]}
 
 
-OURS = (*BY_NAME, LEAVES, OVERSIZE, SEQ)
+OURS = (*BY_NAME, LEAVES, OVERSIZE, SEQ, CLAIM)
 
 ALLOWED = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 """Names of datasets: part of names of indices, of aliases and of paths."""

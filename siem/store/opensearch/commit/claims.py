@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 from siem.errors import Unavailable
 from siem.store.entries import Entry, stands
 from siem.store.opensearch.cluster.connection import Connection
-from siem.store.opensearch.cluster.scanning import document, refresh
+from siem.store.opensearch.cluster.scanning import document, remove
 from siem.store.opensearch.commit.log import Log
-from siem.store.opensearch.commit.rows import ABANDONED, WRITING, Row
+from siem.store.opensearch.commit.rows import ABANDONED, Row
 from siem.store.opensearch.names import Names, States
 
 BEAT = 3.0
@@ -84,8 +83,15 @@ class Claimed:
     mine: Mapping[str, Row] = field(default_factory=dict)
 
 
-def claimed(log: Log, writer: Writer, entries: Mapping[str, Entry]) -> Claimed:
-    """Claim the objects that are not in the ledger for good.
+def is_settled(row: Row | None, entry: Entry) -> bool:
+    """The object is in the ledger for good, and a commit leaves it out."""
+    return row is not None and not row.is_claimed and stands(row.row, entry)
+
+
+def claimed(
+    log: Log, writer: Writer, entries: Mapping[str, Entry], stays: Callable[[Row | None, Entry], bool] = is_settled
+) -> Claimed:
+    """Claim the objects but those of which a row says that it stays as it is.
 
     Raises:
         Contended: another writer is at some of them. None of them is claimed then.
@@ -94,9 +100,9 @@ def claimed(log: Log, writer: Writer, entries: Mapping[str, Entry]) -> Claimed:
     log.follow()
     while True:
         rows = log.rows(list(entries))
-        standing = {id_: row for id_, row in rows.items() if not row.is_claimed and stands(row.row, entries[id_])}
-        mine = {id_: row for id_, row in rows.items() if row.state == WRITING and row.token == writer.token}
-        others = {row.token for id_, row in rows.items() if row.state == WRITING and id_ not in mine}
+        standing = {id_: row for id_, row in rows.items() if stays(row, entries[id_])}
+        mine = {id_: row for id_, row in rows.items() if row.token == writer.token}
+        others = {row.token for id_, row in rows.items() if row.token and id_ not in mine and id_ not in standing}
         if others:
             try:
                 _wait_for(log, writer, others, [id_ for id_, row in rows.items() if row.token in others])
@@ -105,9 +111,9 @@ def claimed(log: Log, writer: Writer, entries: Mapping[str, Entry]) -> Claimed:
                 raise
             continue
         wanted = [
-            replace(rows.get(id_) or Row(id_, ABANDONED), state=WRITING, token=writer.token)
-            for id_ in entries
-            if id_ not in standing and id_ not in mine
+            (rows.get(id_) or Row(id_, ABANDONED)).claimed(writer.token)
+            for id_, entry in entries.items()
+            if id_ not in mine and not stays(rows.get(id_), entry)
         ]
         if not wanted:
             return Claimed(standing, mine)
@@ -135,32 +141,5 @@ def released(log: Log, token: str, objects: Collection[str]) -> None:
 
 def swept(connection: Connection, names: Names, writer: Writer, objects: Collection[str]) -> None:
     """Remove what an earlier claim of these objects left behind."""
-    events = {"terms": {"siem.object": list(objects)}}
-    _remove(connection, names.every_event(), events, writer)
-    _remove(connection, names.state(States.REJECTS), {"terms": {"object": list(objects)}}, writer)
-
-
-def _remove(connection: Connection, index: str, query: Mapping[str, Any], writer: Writer) -> None:
-    """As a task of the cluster: a million events take it longer than an answer may take.
-
-    Raises:
-        Unavailable: it has not removed all; the next attempt does.
-    """
-    refresh(connection, index)
-    task = connection.ask(
-        "POST",
-        f"/{index}/_delete_by_query",
-        {"query": query},
-        conflicts="proceed",  # what somebody else made his own meanwhile
-        wait_for_completion="false",
-        ignore_unavailable="true",
-        allow_no_indices="true",
-        refresh="true",
-    )["task"]
-    wait = PAUSE / 16
-    while not (state := connection.ask("GET", f"/_tasks/{task}"))["completed"]:
-        writer.beat()
-        time.sleep(wait)
-        wait = min(2 * wait, PAUSE)
-    if failed := state.get("error") or state["response"]["failures"]:
-        raise Unavailable(f"store {connection.name}: what an earlier attempt left behind cannot be removed: {failed}")
+    remove(connection, names.every_event(), {"terms": {"siem.object": list(objects)}}, writer.beat)
+    remove(connection, names.state(States.REJECTS), {"terms": {"object": list(objects)}}, writer.beat)

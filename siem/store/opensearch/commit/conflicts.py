@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import orjson
 
-from siem.schema import SEQ
+from siem.errors import Refused
+from siem.schema import CLAIM, SEQ
 from siem.store.opensearch.cluster import operations
 from siem.store.opensearch.cluster.connection import Connection
 from siem.store.opensearch.cluster.operations import Operation
@@ -19,7 +20,7 @@ from siem.store.opensearch.commit.claims import PAUSE, Contended, Writer, releas
 from siem.store.opensearch.commit.log import Log
 from siem.store.opensearch.commit.rows import WRITING, Row
 
-KEYS = ("siem.object", SEQ)
+KEYS = ("siem.object", SEQ, CLAIM)
 
 Place: TypeAlias = tuple[str, int]
 """Of an event: its object, and which of that it is."""
@@ -32,13 +33,14 @@ TOGETHER = 1_000
 
 @dataclass(frozen=True)
 class Item:
-    """An event that was to be written. body: its line."""
+    """An event that was to be written. body: its line. claim: of an object that is parsed again."""
 
     index: str
     id: str
     object: str
     seq: int
     body: bytes
+    claim: str = ""
 
     @classmethod
     def of(cls, lines: Sequence[bytes], place: int) -> Item:
@@ -46,6 +48,18 @@ class Item:
         to = orjson.loads(action)["create"]
         document = orjson.loads(body)
         return cls(to["_index"], to["_id"], document["siem.object"], document[SEQ], body)
+
+    @property
+    def place(self) -> Place:
+        return self.object, self.seq
+
+    def put(self, version: tuple[int, int] | None) -> Operation:
+        """Writes it in the place of what has this version; None: of nothing."""
+        return Operation(self.index, self.id, orjson.Fragment(self.body), version, absent=version is None)
+
+    def under(self, claim: str) -> Item:
+        """To be written in the place of what its object holds."""
+        return replace(self, body=marked(self.body, CLAIM, claim), claim=claim)
 
 
 @dataclass(frozen=True)
@@ -55,11 +69,18 @@ class Held:
     object: str
     seq: int
     version: tuple[int, int]
+    claim: str = ""
 
     @classmethod
     def of(cls, doc: Mapping[str, Any]) -> Held:
-        object_, seq = (doc["_source"][name] for name in KEYS)
-        return cls(object_, seq, (doc["_seq_no"], doc["_primary_term"]))
+        source = doc["_source"]
+        version = doc["_seq_no"], doc["_primary_term"]
+        return cls(source["siem.object"], source[SEQ], version, source.get(CLAIM, ""))
+
+
+def marked(line: bytes, name: str, claim: str) -> bytes:
+    """A document that says under which claim it was written."""
+    return b'%b,"%b":"%b"}' % (line[:-1], name.encode(), claim.encode())
 
 
 class Conflicts:
@@ -68,6 +89,10 @@ class Conflicts:
 
     Bodies are on their way at once, and a later one may be written first. Of events that come twice in the commit the
     first has to stay, as on one machine: it takes the place of a later one, which is a duplicate then.
+
+    Of objects that are parsed again, one after the other, what they hold and was not written under the same claim gives
+    way: where it is of an object that is yet to come only when that is done (`late`). refused: what the cluster will
+    not take.
     """
 
     def __init__(self, connection: Connection, log: Log, writer: Writer, mine: Iterable[str]) -> None:
@@ -79,6 +104,8 @@ class Conflicts:
         self._gave_way: set[Place] = set()
         self.duplicates: Counter[str] = Counter()
         self.left_out: Counter[tuple[str, str]] = Counter()
+        self.refused: list[tuple[Item, Refused]] = []
+        self.late: list[Item] | None = []
 
     def settle(self, items: Sequence[Item]) -> dict[Place, str]:
         """Object and `siem.seq` of what is a duplicate now, and its index: of the items, and of later events that gave
@@ -108,37 +135,43 @@ class Conflicts:
         """
         held = self._held(items)
         rows = self._log.rows(sorted({one.object for one in held if one} - self._holding))
-        if any(not self._is_mine(row) for id_, row in rows.items() if id_ in self._mine):
+        if any(row.token != self._writer.token for id_, row in rows.items() if id_ in self._mine):
             raise Contended  # what is there may be of whoever took it over: it must not be written over
-        self._holding |= {id_ for id_, row in rows.items() if row.holds}
+        self._holding |= {id_ for id_, row in rows.items() if row.holds and id_ not in self._mine}
         left: list[Item] = []
         taken: list[tuple[Item, Held | None, Operation]] = []
         for item, one in zip(items, held, strict=True):
-            place = item.object, item.seq
-            if place in self._gave_way:
+            if item.place in self._gave_way:
                 continue
-            if one is not None and (one.object, one.seq) == place:  # written earlier by this commit, or its answer lost
-                duplicates |= dict.fromkeys(self._given_way(place), item.index)
-                continue
-            if one is not None and (one.object in self._holding or self._is_first(one, item)):
-                duplicates[place] = item.index
-            elif one is not None and one.object not in self._mine and self._is_being_written(rows.get(one.object)):
+            if one is None:
+                taken.append((item, one, item.put(None)))
+            elif (one.object, one.seq, one.claim) == (*item.place, item.claim):
+                # written earlier by this commit, or its answer was lost
+                duplicates |= dict.fromkeys(self._given_way(item.place), item.index)
+            elif one.object in self._holding or self._is_first(one, item):
+                duplicates[item.place] = item.index
+            elif self.late is not None and self._is_to_come(one, item):
+                self.late.append(item)
+            elif one.object not in self._mine and self._is_being_written(rows.get(one.object)):
                 left.append(item)
             else:
-                version = one.version if one else None
-                document = orjson.Fragment(item.body)
-                taken.append((item, one, Operation(item.index, item.id, document, version, absent=one is None)))
+                taken.append((item, one, item.put(one.version)))
         return left + self._take(taken, duplicates)
 
     def _take(self, taken: Sequence[tuple[Item, Held | None, Operation]], duplicates: dict[Place, str]) -> list[Item]:
         """Write these; those that somebody was faster with."""
         for item, one, _ in taken:
-            if one is not None and one.object in self._mine:
-                self._taking[item.object, item.seq] = one.object, one.seq
-        lost = set(map(id, operations.conflicts(self._connection, [operation for *_, operation in taken])))
+            if one is not None and self._is_ours(one, item):
+                self._taking[item.place] = one.object, one.seq
+        refused: operations.Refusals = []
+        lost = set(map(id, operations.conflicts(self._connection, [operation for *_, operation in taken], refused)))
+        errors = {id(operation): error for operation, error in refused}
         for item, _, operation in taken:
-            if id(operation) not in lost:
-                duplicates |= dict.fromkeys(self._given_way((item.object, item.seq)), item.index)
+            if id(operation) in errors:
+                self._taking.pop(item.place, None)
+                self.refused.append((item, errors[id(operation)]))
+            elif id(operation) not in lost:
+                duplicates |= dict.fromkeys(self._given_way(item.place), item.index)
         return [item for item, _, operation in taken if id(operation) in lost]
 
     def _given_way(self, place: Place) -> set[Place]:
@@ -147,13 +180,24 @@ class Conflicts:
         self._gave_way |= later
         return later
 
+    def _is_ours(self, one: Held, item: Item) -> bool:
+        """What is there came in this commit."""
+        return one.object in self._mine and one.claim == item.claim
+
     def _is_first(self, one: Held, item: Item) -> bool:
         """What is there came in this commit, and before the item."""
-        return one.object in self._mine and (self._mine[one.object], one.seq) < (self._mine[item.object], item.seq)
+        if not self._is_ours(one, item):
+            return False
+        return bool(item.claim) or (self._mine[one.object], one.seq) < (self._mine[item.object], item.seq)
 
-    def _is_mine(self, row: Row) -> bool:
-        """The claim stands. Read after the documents: those were written before anybody could take it over."""
-        return row.state == WRITING and row.token == self._writer.token
+    def _is_to_come(self, one: Held, item: Item) -> bool:
+        """An object that comes later in this commit had the event, and may have it still."""
+        return one.object in self._mine and self._mine[one.object] > self._mine[item.object] and bool(item.claim)
+
+    def settle_late(self) -> None:
+        """What objects that came later have given up, or not."""
+        late, self.late = self.late or [], None
+        self.settle(late)
 
     def _is_being_written(self, row: Row | None) -> bool:
         """By somebody who lives. The claim of one who does not is freed."""

@@ -7,6 +7,9 @@ Entries (`kind`):
     commit    rows of objects that the writer `token` has claimed; void where an earlier entry took one of the claims
               (nobody claims again with a token of before: to who applies the void entry late it would look valid)
     release   claims of a writer (`token`) that is gone; given to the writer `to`, or to nobody
+    reparse   rows of objects that hold events and were parsed again by whom has claimed them (`token`); void as a
+              commit is, and by a replay. whole: nothing is left of what was there before, and the claims end; until
+              then rows say how much can be seen at least. judge: they shall be judged again
     replay    a row whose rejects were parsed again, on condition that no other replay was faster
     expire    a dataset's events before a time (`before`, in microseconds) are dropped, and with them what they were of
 """
@@ -25,7 +28,7 @@ import orjson
 from siem.store.entries import WITH_EVENTS
 from siem.store.opensearch.cluster.connection import Connection
 from siem.store.opensearch.cluster.operations import Operation, conflicts
-from siem.store.opensearch.cluster.scanning import document, documents, forgotten, scan
+from siem.store.opensearch.cluster.scanning import document, documents, remove, scan
 from siem.store.opensearch.commit import rows
 from siem.store.opensearch.commit.rows import WRITING, Row
 from siem.store.opensearch.names import Names, States
@@ -44,11 +47,13 @@ APPLIED = "log"
 class Pointer:
     """Up to which entry the ledger has followed, and with it each dataset's last turn that has events.
 
-    dropped: by dataset, before which time retention has dropped everything.
+    again: of `last`, those of objects that are to be judged again. dropped: by dataset, before which time retention has
+    dropped everything.
     """
 
     applied: int = 0
     last: Mapping[str, int] = field(default_factory=dict)
+    again: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, datetime] = field(default_factory=dict)
     version: tuple[int, int] | None = None
 
@@ -59,21 +64,24 @@ class Pointer:
             return cls()
         source = found["_source"]
         dropped = {dataset: from_micros(before) for dataset, before in source.get("dropped", {}).items()}
-        return cls(source["applied"], source["last"], dropped, (found["_seq_no"], found["_primary_term"]))
+        version = found["_seq_no"], found["_primary_term"]
+        return cls(source["applied"], source["last"], source["again"], dropped, version)
 
     def document(self) -> dict[str, Any]:
         dropped = {dataset: micros(before) for dataset, before in self.dropped.items()}
-        return {"kind": "log", "applied": self.applied, "last": self.last, "dropped": dropped}
+        return {"kind": "log", "applied": self.applied, "last": self.last, "again": self.again, "dropped": dropped}
 
     def after(self, number: int, entry: Entry, changed: Iterable[Row]) -> Pointer:
         """Once entry `number` was applied, which changed these rows."""
-        turns = {row.row.dataset: row.turn for row in sorted(changed, key=lambda row: row.turn) if row.row and row.turn}
-        last = {dataset: max(turn, self.last.get(dataset, 0)) for dataset, turn in turns.items() if dataset}
-        dropped = dict(self.dropped)
+        last, again, dropped = dict(self.last), dict(self.again), dict(self.dropped)
+        for row in changed:
+            for turns in (last, again) if row.again else (last,):
+                if row.turn and row.row and (dataset := row.row.dataset):
+                    turns[dataset] = max(row.turn, turns.get(dataset, 0))
         if entry and entry["kind"] == "expire":
             dataset, before = entry["dataset"], from_micros(entry["before"])
             dropped[dataset] = max(before, self.dropped.get(dataset, before))
-        return replace(self, applied=number, last={**self.last, **last}, dropped=dropped)
+        return replace(self, applied=number, last=last, again=again, dropped=dropped)
 
 
 class Log:
@@ -190,7 +198,8 @@ class Log:
             while part := [row for hit in islice(found, TOGETHER) if (row := rows.of(hit, hit["_id"]))]:
                 left = [row.expired(before, number) for row in part if row.applied < number]
                 gone = [row for row in left if row.applied == number]
-                forgotten(self._connection, self._rejects, [row.object for row in gone if row.row and row.row.rejects])
+                if having := [row.object for row in gone if row.row and row.row.rejects]:
+                    remove(self._connection, self._rejects, {"terms": {"object": having}})
                 again = bool(self.put(gone)) or again
 
     def _replayed(self, entry: Entry) -> list[Operation]:
@@ -210,14 +219,15 @@ def _changes(number: int, entry: Entry, standing: Mapping[str, Row], dropped: Ma
     """Rows that the entry has yet to change."""
     match entry["kind"]:
         case "commit":
-            made = _commit(number, entry, standing)
-            return [row.expired(dropped.get(row.row.dataset or "") if row.row else None, number) for row in made]
+            return [_expired(row, dropped, number) for row in _commit(number, entry, standing)]
         case "release":
             return [
                 rows.released(row, entry["to"], number)
                 for row in standing.values()
-                if row.applied < number and row.token == entry["token"] and row.state == WRITING
+                if row.applied < number and row.token == entry["token"]
             ]
+        case "reparse":
+            return [_expired(row, dropped, number) for row in _reparse(number, entry, standing)]
     return _replay(number, entry, standing)
 
 
@@ -233,6 +243,23 @@ def _commit(number: int, entry: Entry, standing: Mapping[str, Row]) -> list[Row]
     ]
 
 
+def _reparse(number: int, entry: Entry, standing: Mapping[str, Row]) -> list[Row]:
+    of = [(place, row, standing[row["object"]]) for place, row in enumerate(entry["rows"], 1)]
+    done = any(before.applied == number for _, _, before in of)
+    if not done and any(before.token != entry["token"] for _, _, before in of):
+        return []  # void
+    return [
+        rows.reparsed(new, before, number, place, entry["judge"], entry["whole"])
+        for place, new, before in of
+        if before.applied < number
+    ]
+
+
+def _expired(row: Row, dropped: Mapping[str, datetime], number: int) -> Row:
+    """The row, once what was dropped before this entry is reckoned."""
+    return row.expired(dropped.get(row.row.dataset or "") if row.row else None, number)
+
+
 def _replay(number: int, entry: Entry, standing: Mapping[str, Row]) -> list[Row]:
     row = standing.get(entry["rows"][0]["object"])
     if row is None or row.row is None or row.applied >= number or row.replays != entry["replays"]:
@@ -240,4 +267,4 @@ def _replay(number: int, entry: Entry, standing: Mapping[str, Row]) -> list[Row]
     turn = number * rows.ENTRY + 1 if entry["turn"] else row.turn
     new, periods = rows.read(entry["rows"][0]), entry["rows"][0]["periods"]
     changed = replace(row, row=new, state=new.state.value, turn=turn, periods=periods)
-    return [replace(changed, applied=number, replays=row.replays + 1)]
+    return [replace(changed, applied=number, replays=row.replays + 1, token="")]

@@ -19,8 +19,8 @@ TOGETHER = 200
 """Objects whose rejects are asked for at a time."""
 
 
-def kept(names: Names, object_: str, dataset: str, parser_version: str, reject: Reject) -> Operation:
-    """Writes it; again is nothing new."""
+def kept(names: Names, object_: str, dataset: str, parser_version: str, reject: Reject, claim: str = "") -> Operation:
+    """Writes it; again is nothing new. claim: under which the object was parsed again."""
     document = {
         "object": object_,
         "dataset": dataset,
@@ -31,12 +31,9 @@ def kept(names: Names, object_: str, dataset: str, parser_version: str, reject: 
         "raw": b64encode(reject.raw).decode(),
         "size": reject.size,
         "sha256": reject.sha256,
+        "claim": claim,
     }
     return Operation(names.state(States.REJECTS), place(object_, reject.ordinal), document)
-
-
-def forgotten(names: Names, object_: str, ordinal: int) -> Operation:
-    return Operation(names.state(States.REJECTS), place(object_, ordinal), None)
 
 
 def place(object_: str, ordinal: int) -> str:
@@ -71,11 +68,12 @@ def _of(connection: Connection, names: Names, part: list[LedgerRow]) -> Iterator
     for row, sources in zip(part, found, strict=True):
         for source in sources:
             yield StoredReject(
-                row.object, row.bucket, row.key, source["dataset"], source["parser_version"], _reject(source)
+                row.object, row.bucket, row.key, source["dataset"], source["parser_version"], read(source)
             )
 
 
-def _reject(source: Mapping[str, Any]) -> Reject:
+def read(source: Mapping[str, Any]) -> Reject:
+    """From its document."""
     octets = bytes.fromhex(source["reason_octets"]).decode("utf-8", "surrogateescape")
     raw = b64decode(source["raw"])
     return Reject(source["ordinal"], octets or source["reason"], raw, source["size"], source["sha256"])

@@ -131,5 +131,13 @@ def _entry(place: Place, what: Replay, row: Row, written: Written) -> Mapping[st
 
 
 def _are_there(place: Place, what: Replay) -> bool:
+    """As they were read: not those of the object parsed again."""
     ids = [rejects.place(what.object, stored.reject.ordinal) for stored in what.stored]
-    return all(documents(place.connection, place.names.state(States.REJECTS), ids))
+    found = documents(place.connection, place.names.state(States.REJECTS), ids)
+    return all(
+        doc is not None and _is_same(doc["_source"], stored) for doc, stored in zip(found, what.stored, strict=True)
+    )
+
+
+def _is_same(source: Mapping[str, Any], stored: StoredReject) -> bool:
+    return source["parser_version"] == stored.parser_version and rejects.read(source) == stored.reject

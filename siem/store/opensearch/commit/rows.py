@@ -27,11 +27,12 @@ CLAIMS = (WRITING, ABANDONED)
 class Row:
     """An object in the ledger, as it stood when it was read.
 
-    row: what it came to; while it is claimed what it had come to before, if anything. token: of the claim.
-    leftovers: an earlier claim may have written events. applied: the last entry of the log that changed the row.
-    turn: 0 without events. position: place in the ledger. replays: how many there were.
-    unique_ids: see `Writing.add`. periods: how many of its events are stored in which index of the dataset, by what the
-    index's name ends with. version: (`_seq_no`, `_primary_term`).
+    row: what it came to; while it is claimed what it had come to before, if anything. token: of the claim; of an object
+    that holds events, of who parses it again. leftovers: an earlier claim may have written events. applied: the last
+    entry of the log that changed the row. turn: 0 without events. position: place in the ledger. replays: how many
+    there were, of rejects or of all of it. unique_ids: see `Writing.add`. periods: how many of its events are stored in
+    which index of the dataset, by what the index's name ends with. version: (`_seq_no`, `_primary_term`). again: it has
+    its turn to be judged again, and what a rule finds then replaces what it had found.
     """
 
     object: str
@@ -46,6 +47,7 @@ class Row:
     unique_ids: bool = False
     periods: Mapping[str, int] = field(default_factory=dict)
     version: tuple[int, int] | None = None
+    again: bool = False
 
     @property
     def is_claimed(self) -> bool:
@@ -56,6 +58,10 @@ class Row:
         """Its events are stored for good."""
         return self.row is not None and self.row.state in LASTING
 
+    def claimed(self, token: str) -> Row:
+        """In a writer's hands. What holds events goes on to hold them."""
+        return replace(self, state=self.state if self.holds else WRITING, token=token)
+
     def left(self, before: datetime | None) -> int:
         """Events that are stored, once all periods before that time were dropped."""
         return sum([count for period, count in self.periods.items() if not is_dropped(period, before)])
@@ -65,7 +71,8 @@ class Row:
         if self.row is None or self.row.state not in WITH_EVENTS or not self.periods or self.left(before):
             return self
         row = replace(self.row, state=State.EXPIRED)
-        return replace(self, row=row, state=row.state.value, turn=0, applied=number, replays=self.replays + 1)
+        changed = replace(self, row=row, state=row.state.value, turn=0, applied=number, replays=self.replays + 1)
+        return replace(changed, token="")
 
     def document(self) -> dict[str, Any]:
         own = {
@@ -77,6 +84,7 @@ class Row:
             "turn": self.turn,
             "position": self.position,
             "replays": self.replays,
+            "again": self.again,
         }
         return own if self.row is None else written(self) | own
 
@@ -99,6 +107,7 @@ def of(found: Mapping[str, Any] | None, object_: str) -> Row | None:
         source.get("unique_ids", False),
         source.get("periods", {}),
         (found["_seq_no"], found["_primary_term"]),
+        source["again"],
     )
 
 
@@ -118,8 +127,36 @@ def committed(new: Mapping[str, Any], before: Row, number: int, place: int) -> R
     )
 
 
+def reparsed(new: Mapping[str, Any], before: Row, number: int, place: int, judge: bool, whole: bool) -> Row:
+    """A row of an object that was parsed again: entry `number` of the log, `place` in it. new: as `written`.
+
+    judge: it shall be judged again. whole: nothing of what it held before is left; until then it keeps its claim.
+    """
+    row, turn = read(new), before.turn
+    stored = row.events > row.duplicates
+    again = whole and judge and (stored or turn > 0)
+    if again or (whole and stored and not turn):
+        turn = number * ENTRY + place
+    elif whole and not stored and not before.again:
+        turn = 0
+    return replace(
+        before,
+        state=row.state.value,
+        row=row,
+        token="" if whole else before.token,
+        applied=number,
+        turn=turn,
+        replays=before.replays + 1,
+        again=again or before.again,
+        unique_ids=new["unique_ids"],
+        periods=new["periods"],
+    )
+
+
 def released(row: Row, token: str, number: int) -> Row:
     """A claim that was taken over (by `token`), or given up (no token)."""
+    if row.holds:
+        return replace(row, token=token)
     return replace(row, state=WRITING if token else ABANDONED, token=token, leftovers=True, applied=number)
 
 

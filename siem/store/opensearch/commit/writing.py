@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,6 +54,7 @@ class OpenSearchWriting:
         self._indices: dict[str, Counter[str]] = {}
         self._spool, self._rejects = Spool(), Spool()
         self._names = place.names
+        self._claim = ""  # what rejects say of it
 
     def add(self, delivery: Delivery, parsed: Parsed, parser_version: str, unique_ids: bool) -> None:
         id_ = delivery.source.id
@@ -69,7 +70,8 @@ class OpenSearchWriting:
         entry.add(parsed, *ends(parsed.batch))
         names = self._place.names
         for reject in parsed.rejects:
-            self._rejects.put(id_, rejects.kept(names, id_, parsed.dataset, parser_version, reject).lines())
+            kept = rejects.kept(names, id_, parsed.dataset, parser_version, reject, self._claim)
+            self._rejects.put(id_, kept.lines())
 
     def finish(self, delivery: Delivery, state: State, reason: str | None = None, dataset: str | None = None) -> None:
         entry = self._entries.setdefault(delivery.source.id, Entry(delivery))
@@ -138,32 +140,34 @@ class OpenSearchWriting:
             swept(self._place.connection, self._place.names, self._writer, leftovers)
             self._place.step("swept")
         settling = Conflicts(self._place.connection, self._log, self._writer, mine.keys())
-        holding = {id_ for id_, entry in mine.items() if entry.state in WITH_EVENTS}
-        plans = self._spool.plans(holding)
-        refused: dict[str, list[tuple[Item, Outcome]]] = {}
-        for number, outcomes in self._bulk.send(map(self._spool.read, plans)):
-            self._writer.beat()
-            self._place.step("sent")
-            if not outcomes:
-                continue
-            lines = self._spool.read(plans[number]).split(b"\n")
-            items = [(Item.of(lines, outcome.place), outcome) for outcome in outcomes]
-            settling.settle([item for item, outcome in items if outcome.status == CONFLICT])
-            for item, outcome in items:
-                if outcome.status != CONFLICT:
-                    refused.setdefault(item.object, []).append((item, outcome))
-        self._keep_rejects(holding, [self._kept(mine, *each) for items in refused.values() for each in items])
-        left_out = settling.left_out + Counter([(id_, item.index) for id_ in refused for item, _ in refused[id_]])
+        holding = [id_ for id_, entry in mine.items() if entry.state in WITH_EVENTS]
+        refused: list[tuple[Item, Outcome | Refused]] = [*self._sent(holding, settling)]
+        refused += settling.refused
+        self._keep_rejects(holding, [self._kept(mine, *each) for each in refused])
+        left_out = settling.left_out + Counter([(item.object, item.index) for item, _ in refused])
+        fewer = Counter([item.object for item, _ in refused])
         return [
             Row(
                 id_,
                 "",
-                _without(entry, len(refused.get(id_, ()))).row(settling.duplicates[id_], self._now),
+                _without(entry, fewer[id_]).row(settling.duplicates[id_], self._now),
                 unique_ids=entry.unique_ids,
                 periods=self._periods(id_, entry, left_out) if id_ in holding else {},
             )
             for id_, entry in mine.items()
         ]
+
+    def _sent(self, holding: Collection[str], settling: Conflicts) -> Iterator[tuple[Item, Outcome]]:
+        """Write the events of these objects; those that OpenSearch will not take."""
+        plans = self._spool.plans(holding)
+        for number, outcomes in self._bulk.send(map(self._spool.read, plans)):
+            self._writer.beat()
+            self._place.step("sent")
+            if outcomes:
+                lines = self._spool.read(plans[number]).split(b"\n")
+                items = [(Item.of(lines, outcome.place), outcome) for outcome in outcomes]
+                settling.settle([item for item, outcome in items if outcome.status == CONFLICT])
+                yield from [(item, outcome) for item, outcome in items if outcome.status != CONFLICT]
 
     def _periods(self, id_: str, entry: Entry, left_out: Mapping[tuple[str, str], int]) -> dict[str, int]:
         """How many events of an object are stored in which period."""
@@ -179,11 +183,11 @@ class OpenSearchWriting:
         conflicts(self._place.connection, more)
         self._place.step("rejects")
 
-    def _kept(self, mine: Mapping[str, Entry], item: Item, outcome: Outcome) -> Operation:
+    def _kept(self, mine: Mapping[str, Entry], item: Item, why: Outcome | Refused) -> Operation:
         """An event that OpenSearch will not take, as a reject: its document, and why."""
-        reason = f"{REFUSED_AS}: {outcome.kind}: {outcome.reason}"
+        reason = f"{REFUSED_AS}: {why.kind}: {why.reason}"
         reject = Reject.of(-1 - item.seq, reason, item.body)  # ordinals of records are not negative
-        return rejects.kept(self._place.names, item.object, mine[item.object].dataset or "", "", reject)
+        return rejects.kept(self._place.names, item.object, mine[item.object].dataset or "", "", reject, self._claim)
 
 
 def _without(entry: Entry, refused: int) -> Entry:

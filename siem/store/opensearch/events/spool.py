@@ -41,12 +41,12 @@ class Spool:
             self._end += len(piece)
 
     def plans(self, objects: Collection[str]) -> list[Plan]:
-        """Bodies that hold all of these objects and nothing else."""
+        """Bodies that hold all of these objects and nothing else, in their order."""
         found: list[list[tuple[int, int]]] = []
         size = BODY
-        for piece in self._pieces:
-            if piece.object not in objects:
-                continue
+        places = {id_: place for place, id_ in enumerate(objects)}
+        wanted = [piece for piece in self._pieces if piece.object in places]
+        for piece in sorted(wanted, key=lambda piece: places[piece.object]):
             if size + piece.size > BODY:
                 found.append([])
                 size = 0
