@@ -61,7 +61,7 @@ def place(opensearch: str) -> Iterator[Cluster]:
 def small(place: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Bodies and parts are small, so that there are several; nothing is left."""
     monkeypatch.setattr(spool, "BODY", 50_000)
-    monkeypatch.setattr(reparsing, "TOGETHER", 20)
+    monkeypatch.setattr(reparsing, "TOGETHER", 50)
     yield
     emptied(place.url, Names(place.prefix))
 
@@ -193,9 +193,9 @@ def test_who_sleeps_with_events_in_hand_writes_and_removes_nothing_that_changed(
             return carried_out(connection, asked, *more)
         slept.extend(events)
         otherwise(other)
-        stands = workload.state(other)
+        stands = workload.state(other)["events"]
         failed = carried_out(connection, [one for one in asked if not one.absent], *more)
-        assert workload.state(other) == stands
+        assert workload.state(other)["events"] == stands
         return [one for one in asked if one.absent] + failed
 
     monkeypatch.setattr(module, "conflicts", late)
@@ -407,4 +407,27 @@ def test_an_event_stays_with_the_object_that_holds_it_though_another_comes_first
         "q": b.source.id,
     }
     assert_agrees(store)
+    store.close()
+
+
+def test_an_object_whose_times_all_move_to_a_dropped_period_expires_when_nothing_is_left(place: Cluster) -> None:
+    old, one, early = delivery("old"), delivery("one"), START - timedelta(days=90)
+    rows: dict[str, LedgerRow] = {}
+
+    def step(name: str) -> None:
+        if name == "counted":
+            rows.update(store.ledger())
+
+    store = opened(place, step)
+    put(store, (old, Parsed(TRAIL, trail(old, "o", start=early))), (one, Parsed(TRAIL, trail(one, "e"))))
+    store.retain({TRAIL: START - timedelta(days=30)})
+    with store.reparsing(NOW) as writing:
+        writing.add(one, Parsed(TRAIL, trail(one, "e", start=early)), "2", unique_ids=True)
+        writing.finish(one, State.COMMITTED)
+        writing.commit()
+    assert (ids(store), waiting(store)) == ([], [])
+    assert store.ledger()[one.source.id].state is State.EXPIRED
+    half = rows[one.source.id]
+    assert (half.state, half.parser_version) == (State.COMMITTED, "1")
+    assert (half.first, half.last) == (early, START), "a run of the same span takes it again"
     store.close()

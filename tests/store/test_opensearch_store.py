@@ -19,7 +19,6 @@ from siem.store.opensearch.commit.log import Log
 from siem.store.opensearch.commit.rows import Row
 from siem.store.opensearch.names import Names
 from siem.testing.deliveries import NOW, TRAIL, delivery, ids, put, reject, trail
-from siem.testing.reparsing_contract import ReparsingContract
 from siem.testing.retention_contract import LIMIT, TURN
 from siem.testing.store_contract import StoreContract
 
@@ -35,7 +34,7 @@ def names(opensearch: str) -> Iterator[Names]:
     removed(opensearch, names)
 
 
-class TestOpenSearch(ReparsingContract, StoreContract):
+class TestOpenSearch(StoreContract):
     fields = shipped_fields()
 
     @pytest.fixture(autouse=True)

@@ -21,13 +21,13 @@ def replaced(
     connection: Connection, names: Names, log: Log, judged: Judged, marks: Marks
 ) -> Iterator[tuple[str, Signal]]:
     """What rules had found in objects that they have judged again now: their marks pass the objects' turns, or they pay
-    what they owed. marks: as they stood before.
+    what they owed. marks: as they stood before; a first one passes nothing.
     """
     pointer = log.pointer()
     owed, paid = set(judged.owed), set(judged.paid)
     for dataset in sorted({dataset for _, dataset in judged.marks}):
         spans = {
-            rule: (marks.get(dataset, {}).get(rule, 0), turn)
+            rule: (marks.get(dataset, {}).get(rule, turn), turn)
             for (rule, of), turn in judged.marks.items()
             if of == dataset
         }

@@ -79,7 +79,7 @@ class OpenSearchReparsing(OpenSearchWriting):
         self._place.step("written")
         left = self._left(work, made)
         if left:
-            self._entered([of_version_before(row, work.mine[row.object]) for row in made], whole=False)
+            self._entered([half_done(row, work.mine[row.object]) for row in made], whole=False)
             self._place.step("counted")
         self._remove(mine, chain(self._events_of(left), self._rejects_of(mine)))
         self._place.step("swept")
@@ -194,7 +194,10 @@ def as_before(row: Row, before: Row) -> Row:
     return replace(row, row=replace(row.row, committed=before.row.committed, dataset=dataset))
 
 
-def of_version_before(row: Row, before: Row) -> Row:
-    """As it is while something is left of before."""
+def half_done(row: Row, before: Row) -> Row:
+    """As it is while something is left of before: its version, so that it is parsed again where this is interrupted; in
+    what span and periods there may be events."""
     assert row.row is not None and before.row is not None  # noqa: S101, PT018
-    return replace(row, row=replace(row.row, parser_version=before.row.parser_version))
+    now = rows.moved(row.row, {}, before.row.first, before.row.last)
+    periods = Counter(row.periods) | Counter(before.periods)
+    return replace(row, row=replace(now, parser_version=before.row.parser_version), periods=dict(periods))

@@ -223,7 +223,7 @@ def shown(text: str | None) -> str | None:
 
 
 def moved(row: LedgerRow, parsed: Mapping[str, int], first: datetime | None, last: datetime | None) -> LedgerRow:
-    """The row with counts moved by a replay: `parsed` says by how much."""
+    """The row with counts moved (`parsed` says by how much) and a span that has these times too."""
     ends = [time for time in (row.first, first) if time], [time for time in (row.last, last) if time]
     counts = {name: getattr(row, name) + by for name, by in parsed.items()}
     return replace(row, **counts, first=min(ends[0], default=None), last=max(ends[1], default=None))
