@@ -9,13 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import workload
+from faulty import account, ingest, judge, logged, written
 from stores import connected, emptied, prepared, removed, shipped_fields
 from workload import Cluster
 
+from siem.parsing import Registry
 from siem.parsing.batch import Parsed
 from siem.store.contract import Delivery, Judged, LedgerRow, Signal, State, Store
 from siem.store.opensearch import OpenSearchStore
@@ -292,13 +295,13 @@ class TestDisturbed:
         """What is judged meanwhile, as it is then, is judged again after it."""
         one = delivery("one")
 
-        def judge(store: Store) -> None:
+        def judge_now(store: Store) -> None:
             assert_nothing_is_missing(store)
             gone = Signal("rule", "e140", START + timedelta(seconds=140), one.source.id, TRAIL, "f", {"user": "ann"})
             store.mark(Judged([gone], marks={("rule", TRAIL): store.progress().last[TRAIL]}), as_it_stands)
 
         begun(place).close()
-        with disturbed(place, step, judge) as store:
+        with disturbed(place, step, judge_now) as store:
             workload.mended(store)
             objects = {delivery(key).source.id for key in ("one", "two")}
             judged = objects if step == "entered" else set()
@@ -410,6 +413,33 @@ def test_an_event_stays_with_the_object_that_holds_it_though_another_comes_first
     store.close()
 
 
+@pytest.mark.parametrize("better", [False, True])
+def test_alerts_of_events_that_stay_do_not_repeat(
+    better: bool, place: Cluster, registry: Registry, tmp_path: Path
+) -> None:
+    """Judged again an event makes the signal that it made; one that is no more takes its signal with it."""
+    rules, store = written(tmp_path), opened(place)
+    ingest(store, range(3))
+    judge(store, rules, registry)
+    before = account(store)
+    with store.reparsing(NOW, judge=True) as writing:
+        for of, blocks in map(logged, range(3)):
+            for block in blocks[1:] if better else blocks:
+                writing.add(of, block, "2", unique_ids=True)
+            writing.finish(of, State.COMMITTED)
+        writing.commit()
+    passed = judge(store, rules, registry)
+    after = account(store)
+    left = {id_ for id_, _ in after.calls}
+    assert [signal for signal in before.signals if signal.event_id in left] == after.signals
+    assert len(after.signals) == passed.signals
+    if better:
+        assert len(left) == 3 * 55
+    else:
+        assert (passed.errors, passed.alerts, after.alerts) == ({}, set(), before.alerts)
+    store.close()
+
+
 def test_an_object_whose_times_all_move_to_a_dropped_period_expires_when_nothing_is_left(place: Cluster) -> None:
     old, one, early = delivery("old"), delivery("one"), START - timedelta(days=90)
     rows: dict[str, LedgerRow] = {}
@@ -430,4 +460,27 @@ def test_an_object_whose_times_all_move_to_a_dropped_period_expires_when_nothing
     half = rows[one.source.id]
     assert (half.state, half.parser_version) == (State.COMMITTED, "1")
     assert (half.first, half.last) == (early, START), "a run of the same span takes it again"
+    store.close()
+
+
+def test_an_object_of_which_a_part_was_dropped_can_be_judged_at_any_step(place: Cluster) -> None:
+    one, early, steps = delivery("one"), START - timedelta(days=90), list[str]()
+    old = Parsed(TRAIL, trail(one, *[f"o{at}" for at in range(10)], start=early))
+
+    def step(name: str) -> None:
+        steps.append(name)
+        if "dropped" in steps and name != "dropped":
+            assert set(ids(store, objects=[one.source.id])) >= {"e0", "e1", "e2"}
+
+    store = opened(place, step)
+    put(store, (one, [old, Parsed(TRAIL, trail(one, *[f"e{at}" for at in range(5)]))]))
+    store.retain({TRAIL: START - timedelta(days=30)})
+    with store.reparsing(NOW) as writing:
+        for block in (old, Parsed(TRAIL, trail(one, "e0", "e1", "e2"), [reject(13), reject(14)])):
+            writing.add(one, block, "2", unique_ids=True)
+        writing.finish(one, State.COMMITTED)
+        (row,) = writing.commit()
+    assert {"counted", "removed"} <= set(steps)
+    assert (row.records, row.events, row.rejects, row.duplicates) == (15, 13, 2, 0)
+    assert ids(store, objects=[one.source.id]) == ["e0", "e1", "e2"]
     store.close()

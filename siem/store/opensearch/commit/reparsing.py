@@ -77,9 +77,10 @@ class OpenSearchReparsing(OpenSearchWriting):
         """
         made = [as_before(row, work.mine[row.object]) for row in self._written(work, mine)]
         self._place.step("written")
-        left = self._left(work, made)
+        dropped = self._log.pointer().dropped
+        left = self._left(work, made, dropped)
         if left:
-            self._entered([half_done(row, work.mine[row.object]) for row in made], whole=False)
+            self._entered([half_done(row, work.mine[row.object], dropped) for row in made], whole=False)
             self._place.step("counted")
         self._remove(mine, chain(self._events_of(left), self._rejects_of(mine)))
         self._place.step("swept")
@@ -127,10 +128,9 @@ class OpenSearchReparsing(OpenSearchWriting):
             periods[period] += count
         return dict(periods + Counter(super()._periods(id_, entry, fewer)))
 
-    def _left(self, work: Claimed, made: Sequence[Row]) -> dict[str, list[str]]:
+    def _left(self, work: Claimed, made: Sequence[Row], dropped: Mapping[str, datetime]) -> dict[str, list[str]]:
         """By dataset the objects of which more can be seen than was written now."""
         left: dict[str, list[str]] = {}
-        dropped = self._log.pointer().dropped
         written = {(row.row.dataset, row.object): row for row in made if row.row}
         for dataset in {row.row.dataset for row in [*work.mine.values(), *made] if row.row} - {None}:
             visible = counted(self._place.connection, self._place.names, list(work.mine), dataset)
@@ -194,10 +194,12 @@ def as_before(row: Row, before: Row) -> Row:
     return replace(row, row=replace(row.row, committed=before.row.committed, dataset=dataset))
 
 
-def half_done(row: Row, before: Row) -> Row:
-    """As it is while something is left of before: its version, so that it is parsed again where this is interrupted; in
-    what span and periods there may be events."""
+def half_done(row: Row, before: Row, dropped: Mapping[str, datetime]) -> Row:
+    """As it is while something is left of before. Its version is that of before, and its span has both: so it is parsed
+    again where this is interrupted. It has the periods of both, so that it does not expire, and as stored counts what
+    can be seen in the end."""
     assert row.row is not None and before.row is not None  # noqa: S101, PT018
     now = rows.moved(row.row, {}, before.row.first, before.row.last)
-    periods = Counter(row.periods) | Counter(before.periods)
-    return replace(row, row=replace(now, parser_version=before.row.parser_version), periods=dict(periods))
+    seen = row.left(dropped.get(now.dataset or ""))
+    now = replace(now, duplicates=now.events - seen, parser_version=before.row.parser_version)
+    return replace(row, row=now, periods=dict(Counter(row.periods) | Counter(before.periods)))

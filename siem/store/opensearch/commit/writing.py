@@ -140,7 +140,7 @@ class OpenSearchWriting:
             swept(self._place.connection, self._place.names, self._writer, leftovers)
             self._place.step("swept")
         settling = Conflicts(self._place.connection, self._log, self._writer, mine.keys())
-        holding = [id_ for id_, entry in mine.items() if entry.state in WITH_EVENTS]
+        holding = dict.fromkeys([id_ for id_, entry in mine.items() if entry.state in WITH_EVENTS])
         refused: list[tuple[Item, Outcome | Refused]] = [*self._sent(holding, settling)]
         refused += settling.refused
         self._keep_rejects(holding, [self._kept(mine, *each) for each in refused])
