@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from siem.detect.alerts import WINDOW, folded
 from siem.detect.circumstances import DAY, USUAL, Circumstances
+from siem.detect.correlated import Group
 from siem.detect.correlating import LONGEST
 from siem.detect.judgement import Judgement
 from siem.detect.packs import Packs, Span
@@ -18,6 +19,8 @@ from siem.store.contract import Alert, Hit, Signal, Store
 
 MOST = 250_000
 """Signals that are held in memory: of CloudTrail 2 kB each where no two have a value in common, so half a GB."""
+
+SILENT = "is about who sends, and no stored event says that"
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -50,7 +53,8 @@ def backtest(
     """Run rules over the stored events of a span, as if nothing had been judged.
 
     Alerts depend on what came before: an episode that began earlier is cut elsewhere. So this looks back, first as far
-    as `back`, then twice as far again and again, for those whose signals follow each other all the way. What retention
+    as `back`, then twice as far again and again, for those whose signals follow each other all the way; for new terms
+    in any case. What retention
     dropped is gone: an episode that rests on it begins later here than it did.
 
     most: signals that are held; beyond that the rule or correlation with most of them is left out, and told.
@@ -78,10 +82,10 @@ class _Run:
         self._judgement = Judgement(rules, sources, among)
         self._packs = {dataset: Packs(fields, store.dialect) for dataset, fields in sources.fields.items()}
         self._found: dict[str, list[Signal]] = {
-            taker: [] for rule in rules.rules for taker in self._judgement.takers(rule)
+            taker: [] for rule in rules.rules if rule.silence is None for taker in self._judgement.takers(rule)
         }
         self._held = 0
-        self.errors: dict[str, str] = {}
+        self.errors = {rule.key: SILENT for rule in rules.rules if rule.silence is not None}
         self.left_out = self._judgement.left_out
 
     def look(self, span: Span, takers: Collection[str] | None = None) -> None:
@@ -94,12 +98,13 @@ class _Run:
                 if not self._found.keys().isdisjoint(set(self._judgement.takers(rule)).intersection(wanted))
             ]
             columns = frozenset[str]().union(*[self._judgement.columns(rule, dataset) for rule in rules])
+            terms: dict[str, set[Group]] = {rule.key: set() for rule in rules if rule.new_terms is not None}
             for found in packs.found(self._store, rules, span, columns, self._erred):
                 for rule in found.rules:
-                    self._take(rule, found.hit, wanted)
+                    self._take(rule, found.hit, wanted, terms.get(rule.key))
 
-    def _take(self, rule: Rule, hit: Hit, wanted: Collection[str]) -> None:
-        for signal in self._judgement.signals(rule, hit):
+    def _take(self, rule: Rule, hit: Hit, wanted: Collection[str], terms: set[Group] | None) -> None:
+        for signal in self._judgement.signals(rule, hit, terms):
             if signal.rule_id in wanted and signal.rule_id in self._found:
                 self._found[signal.rule_id].append(signal)
                 self._held += 1
@@ -129,14 +134,20 @@ class _Run:
         return {
             taker
             for taker, signals in self._found.items()
-            if reaches(signals, start, since, max([WINDOW, *self._spans(taker)]))
+            if self._is_of_new_terms(taker) or reaches(signals, start, since, max([WINDOW, *self._spans(taker)]))
         }
 
+    def _is_of_new_terms(self, taker: str) -> bool:
+        """Whatever came before decides what is new."""
+        return taker in self._rules and self._rules[taker].new_terms is not None
+
     def _spans(self, taker: str) -> list[timedelta]:
-        """Windows of a correlation, and of those below it; of a rule none."""
-        if (one := self._correlations.get(taker)) is None:
-            return []
-        return [one.span, *[span for key in one.rules for span in self._spans(key)]]
+        """Windows of a correlation, and of those below it; how long an alert takes in what follows its first."""
+        one = self._correlations.get(taker) or self._rules[taker]
+        held = [one.suppress.span] if one.suppress is not None else []
+        if isinstance(one, Rule):
+            return held
+        return [*held, one.span, *[span for key in one.rules for span in self._spans(key)]]
 
     def alerts(self, since: datetime, until: datetime) -> list[Alert]:
         """Those whose first event is in the span, oldest first."""

@@ -63,6 +63,8 @@ def parts(store: Store, alert: Alert, rules: RuleSet, sources: Sources, fields: 
     one = rules.called(alert.rule_id)
     if one is None:
         raise UsageError(f"alert {alert.id}: its rule {alert.rule_id} is not in use any more")
+    if isinstance(one, Rule) and one.silence is not None:
+        raise UsageError(f"alert {alert.id} is about silence: there are no events that a filter could take away")
     fields = list(fields)
     for name in fields:
         if not NAME.fullmatch(name):

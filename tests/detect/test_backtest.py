@@ -209,3 +209,29 @@ def test_the_first_and_the_last_times_that_there_are(watch: Watch, since: dateti
     watch.login("a", "e1", "e2")
     found = backtest(watch.store, watch.rules, watch.sources, since, datetime.max.replace(tzinfo=UTC))
     assert [alert.count for alert in found.alerts] == ([2] if since < START else [])
+
+
+@pytest.mark.parametrize("seed", [0, *[pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 8)]])
+def test_alerts_that_suppress_and_new_terms_are_those_of_passes(tmp_path: Path, seed: int) -> None:
+    chance = Random(seed)  # noqa: S311
+    new = RULE.replace("name: login", "name: new") + "custom: {new_terms: {field: user.name, learning: 2d}}\n"
+    held = RULE + "custom: {suppress: {by: [cloud.account.id], for: 3d}}\n"
+    watch = Watch(tmp_path / "store", written(tmp_path, new, held), load_registry()[0])
+    for number in range(30):
+        start = START + chance.randrange(500) * HOUR
+        watch.login(f"o{number}", f"e{number}", start=start, user=chance.choice("abcdefghij"))
+    watch.detect()
+    since = START + chance.randrange(100, 300) * HOUR
+    until = since + chance.randrange(20, 200) * HOUR
+    found = backtest(watch.store, watch.rules, watch.sources, since, until).alerts
+    assert told(found, since, until) == told(watch.alerts, since, until)
+    watch.store.close()
+
+
+def test_of_silence_nothing_is_said_and_that_is_told(tmp_path: Path) -> None:
+    quiet = "title: Q\nname: q\nlogsource: {product: aws}\ncustom: {silence: {of: dataset, for: 2h}}\n"
+    watch = Watch(tmp_path / "store", written(tmp_path, quiet), load_registry()[0])
+    watch.login("one", "a")
+    done = backtest(watch.store, watch.rules, watch.sources, START, START + HOUR)
+    assert done.errors == {"q": "is about who sends, and no stored event says that"}
+    watch.store.close()
