@@ -54,8 +54,9 @@ def backtest(
 
     Alerts depend on what came before: an episode that began earlier is cut elsewhere. So this looks back, first as far
     as `back`, then twice as far again and again, for those whose signals follow each other all the way; for new terms
-    in any case. What retention
-    dropped is gone: an episode that rests on it begins later here than it did.
+    in any case. What retention dropped is gone: an episode that rests on it begins later here than it did.
+
+    Rules of silence are about what is taken in, not about events: they are told among the errors.
 
     most: signals that are held; beyond that the rule or correlation with most of them is left out, and told.
 
@@ -77,7 +78,7 @@ class _Run:
 
     def __init__(self, store: Store, rules: RuleSet, sources: Sources, among: Circumstances, most: int) -> None:
         self._store, self._sources, self._most = store, sources, most
-        self._rules = {rule.key: rule for rule in rules.rules}
+        self._rules = {rule.key: rule for rule in rules.rules if rule.silence is None}
         self._correlations = {one.key: one for one in rules.correlations}
         self._judgement = Judgement(rules, sources, among)
         self._packs = {dataset: Packs(fields, store.dialect) for dataset, fields in sources.fields.items()}
@@ -130,11 +131,13 @@ class _Run:
         return max([LONGEST, *[sum([one + LONGEST for one in self._spans(key)], timedelta()) for key in self._found]])
 
     def unsettled(self, start: datetime, since: datetime) -> set[str]:
-        """The takers of which what lies before `start` may decide about alerts from `since` on."""
+        """The takers of which what lies before `start` may decide about alerts from `since` on. Of a rule of new terms
+        all that ever was may."""
         return {
             taker
             for taker, signals in self._found.items()
-            if self._is_of_new_terms(taker) or reaches(signals, start, since, max([WINDOW, *self._spans(taker)]))
+            if reaches(signals, start, since, max([WINDOW, *self._spans(taker)]))
+            or (self._is_of_new_terms(taker) and any(signal.timestamp >= since for signal in signals))
         }
 
     def _is_of_new_terms(self, taker: str) -> bool:

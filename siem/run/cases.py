@@ -17,7 +17,7 @@ Those of rules of silence are in `siem.run.sent`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from siem.errors import ContentError
 from siem.problem import Problem
 from siem.run.sent import heard, moment
 from siem.sigma import Correlation, Rule, RuleSet, datasets_of
+from siem.sigma.filters import filtered
 from siem.store.contract import Heard
 
 SUFFIXES = (".cases.yml", ".cases.yaml")
@@ -66,8 +67,10 @@ class Case:
 def cases(rules: RuleSet, sources: Sources, in_use: RuleSet | None = None) -> tuple[list[Case], list[ContentError]]:
     """The cases beside these rules and filters, and what is wrong with their files.
 
+    Those beside a rule are about the rule as its file has it: what a team excepts elsewhere is no fault of the rule.
     in_use: where the rules are that filters name, if not all of them are among these.
     """
+    known, rules = in_use or rules, as_written(rules)
     by_file: dict[str, list[Tested]] = {}
     for rule in rules.own:
         by_file.setdefault(rule.file, []).append(rule)
@@ -80,11 +83,17 @@ def cases(rules: RuleSet, sources: Sources, in_use: RuleSet | None = None) -> tu
             wrong = [ContentError("the rule has no cases beside it", file, rule.line) for rule in own]
         found += beside
         problems += wrong
-    known = in_use or rules
     for file in dict.fromkeys([one.file for one in rules.filters if one.file not in by_file]):
         for path in beside_of(file):
             found += _File(path, _filtered_by(file, known), known, sources).cases(problems)
     return found, problems
+
+
+def as_written(rules: RuleSet) -> RuleSet:
+    """Each rule with those filters alone that stand in its own file."""
+    bare = [replace(rule, tree=rule.detection.tree, filters=()) if rule.filters else rule for rule in rules.rules]
+    mine = [filtered(rule, [one for one in rules.filters if one.file == rule.file]) for rule in bare]
+    return replace(rules, rules=tuple(mine))
 
 
 def beside_of(file: str) -> list[Path]:

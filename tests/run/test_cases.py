@@ -198,3 +198,48 @@ def test_times_of_a_log_stay_as_they_are_written(tmp_path: Path, sources: Source
     (tmp_path / "r.cases.yml").write_text(f"cases:\n- {{rule: failed, match: true, log: {text}}}\n")
     (case,), _ = cases(load_rules([tmp_path / "r.yml"]), sources)
     assert case.logs[0].content == log
+
+
+def test_cases_of_a_rule_are_about_the_rule_and_those_of_a_filter_about_both(
+    tmp_path: Path, sources: Sources, registry: Registry
+) -> None:
+    log = "{eventTime: 2026-11-01T02:24:10Z, eventName: Stop, eventVersion: '1.11', recipientAccountId: '123456789012'}"
+    rule = "title: Stopped\nname: stopped\nlogsource: {product: aws, service: cloudtrail}\n"
+    (tmp_path / "stopped.yml").write_text(rule + "detection: {selection: {eventName: Stop}, condition: selection}\n")
+    (tmp_path / "ours.yml").write_text(
+        "title: Ours\nlogsource: {product: aws}\n"
+        "filter: {rules: stopped, ours: {cloud.account.id: '123456789012'}, condition: not ours}\n"
+    )
+    for name, match in (("stopped", "true"), ("ours", "false")):
+        text = f"cases:\n- name: {name}\n  rule: stopped\n  match: {match}\n  dataset: aws.cloudtrail\n  log: {log}\n"
+        (tmp_path / f"{name}.cases.yml").write_text(text)
+    trial = Trial(registry, sources)
+    whole = load_rules([tmp_path])
+    found, problems = cases(whole, sources)
+    assert problems == []
+    assert [(one.name, trial.verdict(one).why) for one in found] == [("stopped", ""), ("ours", "")]
+    alone = load_rules([tmp_path / "ours.yml"])
+    (case,), problems = cases(alone, sources, whole)
+    assert (case.name, trial.verdict(case).matched, problems) == ("ours", False, [])
+    (_, problems) = cases(alone, sources)
+    assert "`rule:` must name one of the file's rules, or one that its filters are added to" in str(problems[0])
+
+
+def test_a_case_may_say_the_key_of_its_object(tmp_path: Path, sources: Sources, registry: Registry) -> None:
+    rule = "title: Asked\nname: asked\nlogsource: {product: aws, service: elb}\n"
+    (tmp_path / "asked.yml").write_text(
+        rule + "detection: {selection: {cloud.account.id: '123456789012'}, condition: selection}\n"
+    )
+    line = registry.parsers["aws.elb"].example
+    assert line is not None
+    name = "123456789012_elasticloadbalancing_us-east-1_app.x.1_20261101T0000Z_192.0.2.1_x.log.gz"
+    key = f"AWSLogs/123456789012/elasticloadbalancing/us-east-1/2026/11/01/{name}"
+    log = str(line.log).strip().replace("\\", "\\\\").replace('"', '\\"')
+    text = (
+        f'cases:\n- name: a\n  match: true\n  key: {key}\n  log: "{log}"\n- name: b\n  match: false\n  log: "{log}"\n'
+    )
+    (tmp_path / "asked.cases.yml").write_text(text)
+    found, problems = cases(load_rules([tmp_path / "asked.yml"]), sources)
+    assert problems == []
+    trial = Trial(registry, sources)
+    assert [(one.name, trial.verdict(one).why) for one in found] == [("a", ""), ("b", "")]
