@@ -82,7 +82,7 @@ class S3:
             except (BotoCoreError, ClientError) as error:
                 raise in_our_words(error, f"s3://{bucket}/{key}") from error
             except OSError as error:
-                raise Unavailable(f"s3://{bucket}/{key}: {tempfile.gettempdir()}: {error.strerror}") from error
+                raise Unavailable(f"s3://{bucket}/{key}: {tempfile.gettempdir()}: {error.strerror or error}") from error
             yield delivered
 
     def metadata(self, bucket: str, key: str) -> dict[str, str]:
