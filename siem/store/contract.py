@@ -17,6 +17,7 @@ from siem.errors import ContentError
 from siem.parsing.batch import Parsed, Reject
 from siem.schema import Dialect, Question, SourceObject
 from siem.store.handling import OPEN, Action, Disposition
+from siem.store.outbox import Outbox
 from siem.store.scheduling import Scheduling
 
 
@@ -341,7 +342,7 @@ class Writing(Protocol):
         ...
 
 
-class Store(Scheduling, Protocol):
+class Store(Scheduling, Outbox, Protocol):
     """Events, the ledger, and everything that must outlive a process."""
 
     @property

@@ -36,6 +36,7 @@ from siem.testing.deliveries import (
 )
 from siem.testing.handling_contract import HandlingContract
 from siem.testing.judging_contract import JudgingContract
+from siem.testing.outbox_contract import OutboxContract
 from siem.testing.proving_contract import ProvingContract
 from siem.testing.reparsing_contract import ReparsingContract
 from siem.testing.retention_contract import RetentionContract
@@ -51,6 +52,7 @@ class StoreContract(
     ProvingContract,
     SchedulingContract,
     ReparsingContract,
+    OutboxContract,
 ):
     """Subclass it; see the module."""
 

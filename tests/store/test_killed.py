@@ -63,10 +63,10 @@ def seen(place: Place) -> dict[str, Any]:
 
 def is_whole(state: dict[str, Any], states: list[dict[str, Any]], place: Place) -> bool:
     """The state is one between commits. On OpenSearch signals, alerts and actions may be seen before the marks are
-    (docs/decisions/0014)."""
+    (docs/decisions/0014), and notices before the news that they were made of are gone."""
     if isinstance(place, Folder):
         return state in states
-    early: dict[str, Any] = {"signals": [], "alerts": []}
+    early: dict[str, Any] = {"signals": [], "alerts": [], "outbox": []}
     return any(state | early == one | early for one in states)
 
 

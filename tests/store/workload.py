@@ -21,6 +21,7 @@ from siem.store.handling import Action, Disposition, Verb
 from siem.store.opensearch import OpenSearchStore
 from siem.store.opensearch.events import spool
 from siem.store.opensearch.names import Names
+from siem.store.outbox import Notice
 from siem.testing.deliveries import (
     FLOW,
     NOW,
@@ -114,7 +115,7 @@ def work(place: Place, die_at: int = 0) -> None:
 
 def commits(store: Store) -> Iterator[None]:
     """Small objects; a big one with duplicates and one with the bytes of another; a replay; a detection pass; an alert
-    is closed."""
+    is closed; notices of both."""
     a, b, big, same = delivery("a"), delivery("b", "bytes"), delivery("big"), delivery("same", "bytes")
     put(
         store,
@@ -136,8 +137,26 @@ def commits(store: Store) -> Iterator[None]:
     marks = {("rule", TRAIL): store.pending(TRAIL)[0].turn}
     store.mark(Judged([signal_], marks=marks), lambda rule, signals, standing: standing or [alert])
     yield
+    tell(store)
+    yield
     store.act([Action("c", "1", "rule", Verb.CLOSE, "bob", NOW, "a drill", Disposition.TEST)])
     yield
+    tell(store)
+    yield
+
+
+def tell(store: Store) -> None:
+    """Make a notice of every alert that there are news of, as it stands."""
+    news = store.news(9)
+    standing = store.notices([f"ops/{one.alert}" for one in news])
+    made = []
+    for one in news:
+        alert, before = store.alert(one.alert), standing.get(f"ops/{one.alert}")
+        body = {"state": alert.state if alert else None}
+        if before is None or before.body != body:
+            revision = before.revision if before else 0
+            made.append(Notice(f"ops/{one.alert}", "ops", "alert", body, NOW, NOW, revision=revision))
+    assert store.post(made, news)
 
 
 def retention(place: Place, die_at: int = 0) -> None:
@@ -201,6 +220,8 @@ def state(store: Store) -> dict[str, Any]:
         "pending": [*waiting(store, TRAIL, "rule"), *waiting(store, FLOW, "rule")],
         "signals": store.signals("rule", {"user": "ann"}),
         "alerts": [store.alerts(), store.actions()],
+        "news": {one.alert for one in store.news(9)},
+        "outbox": store.outbox(9),
         "stats": [replace(sums, bytes=0) for sums in store.stats()],
     }
 

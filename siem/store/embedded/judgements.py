@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from siem.store.contract import Again, Alert, Judged, Settle, Signal
+from siem.store.embedded import outbox
 from siem.store.embedded.objects import THESE
 from siem.store.groups import part, settled_by
 from siem.store.handling import MERGED, Action, handled
@@ -118,7 +119,7 @@ def act(connection: sqlite3.Connection, actions: Iterable[Action]) -> list[Alert
             (action.id, found.id, micros(action.time), orjson.dumps(action_document(replace(action, alert=found.id)))),
         ).rowcount
         left[found.id] = handled(found, action) if new else found
-        _put_alerts(connection, [left[found.id]])
+        _put_alerts(connection, [left[found.id]] if left[found.id] != found else [])
     return list(left.values())
 
 
@@ -215,12 +216,14 @@ def _settled(connection: sqlite3.Connection, rule_id: str, groups: Sequence[str]
     wanted = settle(rule_id, signals(connection, rule_id, groups), list(standing.values()))
     gone = standing.keys() - {alert.id for alert in wanted}
     connection.execute(f"DELETE FROM alerts WHERE id IN {THESE}", (json.dumps(list(gone)),))
+    outbox.changed(connection, sorted(gone))
     _put_alerts(connection, [alert for alert in wanted if standing.get(alert.id) != alert])
     counts = {id_: alert.count for id_, alert in standing.items() if alert.state != MERGED}
     return {alert.id for alert in wanted if alert.state != MERGED and counts.get(alert.id) != alert.count}
 
 
 def _put_alerts(connection: sqlite3.Connection, alerts: Sequence[Alert]) -> None:
+    outbox.changed(connection, [alert.id for alert in alerts])
     connection.executemany(
         "INSERT OR REPLACE INTO alerts (id, rule_id, grouping, state, first, last, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [

@@ -95,6 +95,17 @@ CREATE TABLE passes (
     errors TEXT NOT NULL,                        -- JSON: rule -> why
     holder TEXT NOT NULL
 );
+CREATE TABLE news (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, alert TEXT NOT NULL UNIQUE  -- changed since notices were made of it
+);
+CREATE TABLE outbox (
+    key TEXT PRIMARY KEY, channel TEXT NOT NULL, kind TEXT NOT NULL,
+    body BLOB NOT NULL,                          -- JSON
+    created INTEGER NOT NULL, due INTEGER, attempts INTEGER NOT NULL, error TEXT NOT NULL,
+    sent INTEGER, ref TEXT NOT NULL, revision INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX outbox_to_send ON outbox (channel, due) WHERE sent IS NULL;
+CREATE INDEX outbox_by_time ON outbox (channel, created);
 CREATE TABLE owed (rule_id TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (rule_id, object)) WITHOUT ROWID;
 """
 

@@ -32,7 +32,7 @@ from siem.store.contract import (
     StoredReject,
     raised,
 )
-from siem.store.embedded import holding, judgements, rejects, scheduling
+from siem.store.embedded import holding, judgements, outbox, rejects, scheduling
 from siem.store.embedded.compaction import compact
 from siem.store.embedded.disk import make, remove
 from siem.store.embedded.engine import Engine
@@ -47,6 +47,7 @@ from siem.store.embedded.trouble import told
 from siem.store.embedded.writing import EmbeddedWriting
 from siem.store.groups import grouping
 from siem.store.handling import Action
+from siem.store.outbox import News, Notice, Outcome
 from siem.store.scheduling import Lease, Pass
 
 
@@ -248,6 +249,38 @@ class EmbeddedStore:
     def passes(self, most: int) -> list[Pass]:
         with self._reading() as connection:
             return scheduling.passes(connection, most)
+
+    def news(self, most: int) -> list[News]:
+        with self._reading() as connection:
+            return outbox.news(connection, most)
+
+    def post(self, notices: Sequence[Notice], news: Sequence[News]) -> bool:
+        with self._reading() as connection, immediate(connection):
+            return outbox.post(connection, notices, news)
+
+    def notices(self, keys: Collection[str]) -> dict[str, Notice]:
+        with self._reading() as connection:
+            return outbox.read(connection, keys)
+
+    def latest(self, channel: str, kind: str) -> Notice | None:
+        with self._reading() as connection:
+            return outbox.latest(connection, channel, kind)
+
+    def recent(self, channel: str, since: datetime) -> int:
+        with self._reading() as connection:
+            return outbox.recent(connection, channel, since)
+
+    def due(self, channel: str, now: datetime, most: int) -> list[Notice]:
+        with self._reading() as connection:
+            return outbox.due(connection, channel, now, most)
+
+    def tried(self, outcome: Outcome) -> None:
+        with self._reading() as connection, immediate(connection):
+            outbox.tried(connection, outcome)
+
+    def outbox(self, most: int, unsent: bool = False) -> list[Notice]:
+        with self._reading() as connection:
+            return outbox.outbox(connection, most, unsent)
 
     def close(self) -> None:
         self._connection.close()

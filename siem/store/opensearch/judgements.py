@@ -4,16 +4,17 @@ One at a time holds the lock (`siem-state/judging`), a document that also has th
 What a part of a pass came to is made in memory first, so that an error leaves nothing. Then the groups are noted in the
 lock, signals and alerts are written, and the lock is given back with the new marks: the end of the commit. Who finds
 groups in a lock that somebody left settles them again. What people do with alerts goes the same way: the actions are
-noted in the lock, written to their log and into the alerts, and then the lock is given back.
+noted in the lock, written to their log and into the alerts, and then the lock is given back. Every commit has a number,
+which the lock has when it has ended; the news of a commit (`news`) are written before its alerts.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby, islice
 from typing import Any
 
@@ -28,8 +29,10 @@ from siem.store.opensearch.commit.claims import PAUSE, Writer
 from siem.store.opensearch.commit.log import APPLIED, Log, Pointer
 from siem.store.opensearch.commit.writing import Place
 from siem.store.opensearch.names import States
+from siem.store.opensearch.news import Newsroom
 from siem.store.opensearch.rejudging import replaced
 from siem.store.opensearch.signals import Version, digest, group_key, of_groups, part_key, settle_key, signal_id
+from siem.store.outbox import News
 from siem.store.times import micros
 from siem.store.written import action_document, read_action
 
@@ -44,11 +47,13 @@ AT_ONCE = 5_000
 
 JUDGING, OWED = "judging", "owed"
 
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class Lock:
     """The lock as its document says. dirty: groups whose alerts may not be what their signals come to.
-    acting: actions that may not have been carried out yet.
+    acting: actions that may not have been carried out yet. number: of the last commit that has ended.
     """
 
     holder: str = ""
@@ -56,6 +61,7 @@ class Lock:
     acting: tuple[Action, ...] = ()
     marks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     owing: bool = False
+    number: int = 0
     version: Version | None = None
 
     @classmethod
@@ -66,7 +72,7 @@ class Lock:
         source, version = found["_source"], (found["_seq_no"], found["_primary_term"])
         dirty = frozenset([(rule, key) for rule, key in source["dirty"]])
         acting = tuple(map(read_action, source["acting"]))
-        return cls(source["holder"], dirty, acting, source["marks"], source["owing"], version)
+        return cls(source["holder"], dirty, acting, source["marks"], source["owing"], source["number"], version)
 
     def document(self) -> dict[str, Any]:
         return {
@@ -76,6 +82,7 @@ class Lock:
             "acting": list(map(action_document, self.acting)),
             "marks": self.marks,
             "owing": self.owing,
+            "number": self.number,
         }
 
     def advanced(self, marks: Mapping[tuple[str, str], int], owing: bool) -> Lock:
@@ -84,14 +91,18 @@ class Lock:
         for (rule, dataset), turn in marks.items():
             of = new.setdefault(dataset, {})
             of[rule] = max(of.get(rule, 0), turn)
-        return replace(self, holder="", dirty=frozenset(), marks=new, owing=owing)
+        return replace(self.ended(), dirty=frozenset(), marks=new, owing=owing)
+
+    def ended(self) -> Lock:
+        """Given back behind a commit, all actions carried out."""
+        return replace(self, holder="", acting=(), number=self.number + 1)
 
 
 class Judgements:
     """Of one store."""
 
-    def __init__(self, place: Place, log: Log) -> None:
-        self._place, self._log = place, log
+    def __init__(self, place: Place, log: Log, newsroom: Newsroom) -> None:
+        self._place, self._log, self._newsroom = place, log, newsroom
         self._connection, self._names = place.connection, place.names
         self._state = place.names.state(States.STATE)
 
@@ -128,6 +139,9 @@ class Judgements:
         found = kept.alert(self._connection, self._names, id_)
         return None if found is None else found[0]
 
+    def news(self, most: int) -> list[News]:
+        return self._newsroom.news(self._lock().number, most)
+
     def actions(self, alerts: Collection[str] | None) -> list[Action]:
         return kept.actions(self._connection, self._names, alerts)
 
@@ -144,8 +158,8 @@ class Judgements:
                 new = tuple([action for action in theirs if not kept.is_logged(self._connection, self._names, action)])
                 held = self._put(replace(lock, acting=new))
                 self._place.step("acting")
-                self._act(new)
-                self._put(replace(held, holder="", acting=()))
+                self._act(new, held)
+                self._put(held.ended())
                 self._place.step("acted")
         finally:
             writer.end()
@@ -156,7 +170,7 @@ class Judgements:
         alert = self.alert(action.alert)
         return replace(action, alert=alert.merged_into) if alert and alert.merged_into else action
 
-    def _act(self, actions: Sequence[Action]) -> None:
+    def _act(self, actions: Sequence[Action], held: Lock) -> None:
         """Log actions and carry them out. Nobody else acts meanwhile, so it may be done again."""
         for action in actions:
             if (standing := kept.alert(self._connection, self._names, action.alert)) is None:
@@ -164,7 +178,11 @@ class Judgements:
             alert, version = standing
             conflicts(self._connection, [kept.logged(self._names, action)])
             self._place.step("logged")
-            if conflicts(self._connection, [kept.put_alert(self._names, handled(alert, action), version)]):
+            if (left := handled(alert, action)) == alert:  # or somebody has done it who told of it before
+                continue
+            self._tell([alert.id], held)
+            self._place.step("told")
+            if conflicts(self._connection, [kept.put_alert(self._names, left, version)]):
                 raise Unavailable(f"store {self._connection.name}: another process changed alerts; try again")
             self._place.step("handled")
 
@@ -182,6 +200,8 @@ class Judgements:
                 self._place.step("noted")
                 self._carry_out(changes.signals, writer)
                 self._place.step("signals")
+                self._tell(changes.news, held)
+                self._place.step("news")
                 self._carry_out(changes.alerts, writer)
                 self._place.step("alerts")
                 self._carry_out(self._debts(judged), writer)
@@ -207,7 +227,7 @@ class Judgements:
             if mine := self._written(replace(lock, holder=writer.token)):
                 break
         try:
-            self._act(mine.acting)
+            self._act(mine.acting, mine)
             yield replace(mine, acting=())
         except BaseException:
             now = self._lock()
@@ -232,6 +252,15 @@ class Judgements:
             return None
         now = self._lock()
         return now if now == replace(lock, version=now.version) else None
+
+    def _tell(self, alerts: Collection[str], held: Lock) -> None:
+        """Leave news of alerts that this commit is about to change."""
+
+        def check() -> None:
+            if self._lock().version != held.version:
+                raise Unavailable(f"store {self._connection.name}: another process judges; try again")
+
+        self._newsroom.write(alerts, held.number + 1, check)
 
     def _carry_out(self, operations: Sequence[Operation], writer: Writer) -> None:
         for start in range(0, len(operations), AT_ONCE):
@@ -260,7 +289,7 @@ class Judgements:
         removed |= later
         old = self._standing(list(new))
         touched = {_group(signal) for signal in [*removed.values(), *new.values(), *old.values()]} | lock.dirty
-        changes = Changes(frozenset(touched))
+        changes = Changes(frozenset(touched), _again_from([*removed.values(), *old.values()], lock.dirty))
         changes.signals += [kept.put_signal(self._names, signal) for signal in new.values()]
         changes.signals += [kept.removed_signal(self._names, id_) for id_ in removed if id_ not in new]
         for rule, of_rule in groupby(sorted(touched), key=lambda group: group[0]):
@@ -304,10 +333,13 @@ class Judgements:
         wanted = settle(rule, signals, [alert for alert, _ in standing.values()])
         gone = standing.keys() - {alert.id for alert in wanted}
         changes.alerts += [kept.removed_alert(self._names, id_, standing[id_][1]) for id_ in sorted(gone)]
+        changes.news |= gone
         for alert in wanted:
             before, version = standing.get(alert.id, (None, None))
             if before != alert:
                 changes.alerts.append(kept.put_alert(self._names, alert, version))
+            if before != alert or changes.may_have_changed(alert):
+                changes.news.add(alert.id)
             if alert.state != MERGED and (before is None or before.state == MERGED or before.count != alert.count):
                 changes.changed.add(alert.id)
 
@@ -341,12 +373,23 @@ class Judgements:
 
 @dataclass
 class Changes:
-    """What a part of a pass writes. changed: alerts that are new or of another count."""
+    """What a part of a pass writes. changed: alerts that are new or of another count. news: those that change, or may
+    have been changed by an attempt that did not come to its end.
+
+    again: groups that were settled before with some of these signals, and the time of the first of them.
+    """
 
     touched: frozenset[Group]
+    again: Mapping[Group, datetime]
     signals: list[Operation] = field(default_factory=list)
     alerts: list[Operation] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
+    news: set[str] = field(default_factory=set)
+
+    def may_have_changed(self, alert: Alert) -> bool:
+        """Although it stands as it is wanted."""
+        since = self.again.get((alert.rule_id, group_key(alert.group)))
+        return since is not None and alert.last >= since
 
 
 def _group(signal: Signal) -> Group:
@@ -355,6 +398,15 @@ def _group(signal: Signal) -> Group:
 
 def _moment(one: tuple[str, Signal]) -> tuple[datetime, str]:
     return one[1].timestamp, one[1].event_id
+
+
+def _again_from(signals: Iterable[Signal], dirty: Iterable[Group]) -> dict[Group, datetime]:
+    """Signals that stood already; of groups that somebody left dirty every one may be new."""
+    found = dict.fromkeys(dirty, EARLIEST)
+    for signal in signals:
+        group = _group(signal)
+        found[group] = min(found.get(group, signal.timestamp), signal.timestamp)
+    return found
 
 
 def _by_time(signal: Signal) -> tuple[Any, ...]:

@@ -45,6 +45,8 @@ class States(StrEnum):
     SIGNALS = "signals"
     ALERTS = "alerts"
     ACTIONS = "actions"
+    NEWS = "news"
+    OUTBOX = "outbox"
     STATE = "state"
 
 

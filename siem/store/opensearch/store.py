@@ -37,10 +37,13 @@ from siem.store.opensearch.commit.retention import retain
 from siem.store.opensearch.commit.writing import OpenSearchWriting, Place
 from siem.store.opensearch.judgements import Judgements
 from siem.store.opensearch.names import Names
+from siem.store.opensearch.news import Newsroom
+from siem.store.opensearch.outbox import Notices
 from siem.store.opensearch.scheduling import Schedules
 from siem.store.opensearch.search import holding
 from siem.store.opensearch.search.counting import counted
 from siem.store.opensearch.search.searching import Asked, hits
+from siem.store.outbox import News, Notice, Outcome
 from siem.store.scheduling import Lease, Pass
 
 LEASE = 30.0
@@ -69,7 +72,8 @@ class OpenSearchStore:
         self._connection, self._names = connection, names
         self._place = Place(connection, names, fields, lease, step)
         self._log = Log(connection, names)
-        self._judgements = Judgements(self._place, self._log)
+        self._newsroom, self._notices = Newsroom(connection, names), Notices(connection, names)
+        self._judgements = Judgements(self._place, self._log, self._newsroom)
         self._schedules = Schedules(connection, names)
 
     @property
@@ -210,6 +214,34 @@ class OpenSearchStore:
 
     def passes(self, most: int) -> list[Pass]:
         return self._schedules.passes(most)
+
+    def news(self, most: int) -> list[News]:
+        return self._judgements.news(most)
+
+    def post(self, notices: Sequence[Notice], news: Sequence[News]) -> bool:
+        if not self._notices.put(notices):
+            return False
+        self._place.step("posted")
+        self._newsroom.clear(news)
+        return True
+
+    def notices(self, keys: Collection[str]) -> dict[str, Notice]:
+        return self._notices.of(keys)
+
+    def latest(self, channel: str, kind: str) -> Notice | None:
+        return self._notices.latest(channel, kind)
+
+    def recent(self, channel: str, since: datetime) -> int:
+        return self._notices.recent(channel, since)
+
+    def due(self, channel: str, now: datetime, most: int) -> list[Notice]:
+        return self._notices.due(channel, now, most)
+
+    def tried(self, outcome: Outcome) -> None:
+        self._notices.tried(outcome)
+
+    def outbox(self, most: int, unsent: bool = False) -> list[Notice]:
+        return self._notices.outbox(most, unsent)
 
     def close(self) -> None:
         self._connection.close()

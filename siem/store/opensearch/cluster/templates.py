@@ -112,6 +112,12 @@ STATE_FIELDS: Mapping[States, Mapping[str, Body]] = {
         "micros": LONG,
         "time": TIME,
     },
+    States.NEWS: {**exact("alert"), "number": LONG},
+    States.OUTBOX: {
+        **exact("key", "channel", "kind"),
+        **dict.fromkeys(("created", "due", "sent"), LONG),
+        "failed": FLAG,
+    },
     States.STATE: {**exact("kind", "dataset", "rule_id", "object"), "turn": LONG, **whole("body")},
 }
 """grouping: of signals and alerts, hash of the group without case. about: of alerts, items `name=value` of the group.

@@ -1,0 +1,142 @@
+"""News on OpenSearch, which has no transaction: commits that end early, are taken over, or are overtaken lose none."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from stores import connected, emptied, prepared, removed, shipped_fields
+
+from siem.errors import Unavailable
+from siem.store.contract import Alert, Judged
+from siem.store.opensearch import OpenSearchStore, news
+from siem.store.opensearch.names import Names
+from siem.testing.judging_contract import ALERT, SIGNAL, Settled
+from siem.testing.outbox_contract import SEEN, told
+
+pytestmark = pytest.mark.slow
+
+STEPS = ("noted", "signals", "news", "alerts", "owed")
+
+
+class Crash(BaseException):
+    """As if the process had ended."""
+
+
+@pytest.fixture(scope="module")
+def names(opensearch: str) -> Iterator[Names]:
+    names = Names(f"news{secrets.token_hex(4)}-")
+    prepared(opensearch, names, shipped_fields())
+    yield names
+    removed(opensearch, names)
+
+
+@pytest.fixture
+def opened(opensearch: str, names: Names) -> Iterator[Callable[..., OpenSearchStore]]:
+    emptied(opensearch, names)
+    stores: list[OpenSearchStore] = []
+
+    def one(**steps: Callable[[], None]) -> OpenSearchStore:
+        def step(name: str) -> None:
+            if name in steps:
+                steps.pop(name)()
+
+        stores.append(OpenSearchStore(connected(opensearch), names, shipped_fields(), lease=1, step=step))
+        return stores[-1]
+
+    yield one
+    for store in stores:
+        store.close()
+
+
+def crash() -> None:
+    raise Crash
+
+
+def as_they_stand(rule: str, signals: Sequence[object], standing: Sequence[Alert]) -> Sequence[Alert]:
+    return standing or [ALERT]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_commit_that_ends_early_has_no_news_until_it_is_made_again(
+    step: str, opened: Callable[..., OpenSearchStore]
+) -> None:
+    other = opened()
+    with pytest.raises(Crash):
+        opened(**{step: crash}).mark(Judged([SIGNAL]), as_they_stand)
+    assert other.news(9) == []
+    other.mark(Judged([SIGNAL]), as_they_stand)
+    assert told(other) == ["1"]
+    assert other.alerts() == [ALERT]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_an_action_ended_between_does_not_make_them_get_lost(
+    step: str, opened: Callable[..., OpenSearchStore]
+) -> None:
+    other = opened()
+    other.mark(Judged([SIGNAL]), as_they_stand)
+    other.post([], other.news(9))
+    grown = replace(ALERT, count=2)
+    with pytest.raises(Crash):
+        opened(**{step: crash}).mark(Judged([replace(SIGNAL, event_id="e2")]), Settled(grown))
+    other.act([replace(SEEN, alert="unknown")])  # a commit of another, which ends
+    other.post([], other.news(9))
+    other.mark(Judged([replace(SIGNAL, event_id="e2")]), Settled(grown))
+    assert told(other) == ["1"]
+
+
+@pytest.mark.parametrize("step", ["acting", "logged", "told", "handled"])
+def test_an_action_that_ends_early_has_its_news_when_it_is_carried_out(
+    step: str, opened: Callable[..., OpenSearchStore]
+) -> None:
+    other = opened()
+    other.mark(Judged([SIGNAL]), as_they_stand)
+    other.post([], other.news(9))
+    with pytest.raises(Crash):
+        opened(**{step: crash}).act([SEEN])
+    assert other.news(9) == []
+    other.mark(Judged(), as_they_stand)  # whoever comes next carries it out
+    assert told(other) == ["1"]
+    (alert,) = other.alerts()
+    assert alert.state == "acknowledged"
+
+
+def test_news_that_are_cleared_while_a_commit_writes_newer_ones_do_not_disturb_it(
+    opened: Callable[..., OpenSearchStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = opened()
+    other.mark(Judged([SIGNAL]), as_they_stand)
+    seen = other.news(9)
+    read, calls = news.documents, []
+
+    def cleared_behind(*given: object) -> object:
+        found = read(*given)  # type: ignore[arg-type]
+        calls.append(1)
+        if len(calls) == 1:  # between reading and writing
+            other.post([], seen)
+        return found
+
+    store = opened()
+    monkeypatch.setattr(news, "documents", cleared_behind)
+    store.mark(Judged([replace(SIGNAL, event_id="e2")]), Settled(replace(ALERT, count=2)))
+    assert len(calls) > 2
+    assert told(store) == ["1"]
+
+
+def test_one_that_was_asleep_and_wakes_behind_the_next_clears_nothing(opened: Callable[..., OpenSearchStore]) -> None:
+    """Its lock was taken over, and its commit was made by somebody else, while it slept before its news."""
+    other = opened()
+
+    def meanwhile() -> None:
+        with closing(opened()) as waiting:
+            waiting.mark(Judged([SIGNAL]), as_they_stand)  # waits for the lease
+
+    with pytest.raises(Unavailable):
+        opened(signals=meanwhile).mark(Judged([SIGNAL]), as_they_stand)
+    assert told(other) == ["1"]
+    (alert,) = other.alerts()
+    assert alert == ALERT
