@@ -10,7 +10,7 @@ from itertools import groupby, islice
 from siem.detect.judgement import Judgement
 from siem.store.contract import Alert, Signal, Store
 from siem.store.groups import settled_by
-from siem.store.handling import MERGED
+from siem.store.handling import LEAVES, MERGED, OPEN
 
 TOGETHER = 500
 """Groups of a rule that are looked at a time, as when alerts are settled."""
@@ -53,6 +53,17 @@ def differences(store: Store, judgement: Judgement, done: Standing) -> Iterator[
     for one, signals in zip(doubtful, before, strict=True):
         if signals and signals == _beside(store, one):
             yield from _differing(judgement, signals, now)
+
+
+def unexplained(store: Store) -> list[Alert]:
+    """Alerts that are acknowledged or closed though nobody did that, with them or with one that they took over from."""
+    there = store.alerts(merged=True)  # before the log: an action is in it before the alert shows it
+    did = {(action.alert, LEAVES.get(action.verb)) for action in store.actions()}
+    heirs: dict[str, list[str]] = {}
+    for alert in there:
+        heirs.setdefault(alert.merged_into or alert.id, []).append(alert.id)
+    handled = [alert for alert in there if alert.state not in (OPEN, MERGED)]
+    return [one for one in handled if not any((id_, one.state) in did for id_ in [one.id, *heirs.get(one.id, ())])]
 
 
 def _beside(store: Store, one: Signal) -> list[Signal]:

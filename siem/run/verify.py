@@ -10,7 +10,7 @@ from pathlib import Path
 
 from siem.config import Limits
 from siem.detect.judgement import Judgement
-from siem.detect.standing import Difference, Standing, differences
+from siem.detect.standing import Difference, Standing, differences, unexplained
 from siem.errors import Denied, Gone
 from siem.parsing import Registry
 from siem.prove import listing, sealed, stored
@@ -162,6 +162,9 @@ def alerts(proof: Proof, kept: Kept) -> None:
         row = kept.store.ledger(one.objects[:1]) if proof.kinds.total() < KEPT else {}
         place = next(((row.bucket, row.key) for row in row.values()), ("", one.alert.id))
         proof.found("alert-missing" if one.standing is None else "alert-changed", *place, in_words(one))
+    for alert in unexplained(kept.store):
+        said = f"alert {alert.id} ({alert.title}) is {alert.state}, and the log of what people did does not say so"
+        proof.found("alert-changed", "", alert.id, said)
     proof.counts["alerts"] = done.alerts
     if done.left_out:
         names = ", ".join(sorted(done.left_out))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from siem.run.verify import Kept, verify
 from siem.sigma import RuleSet, load_rules
 from siem.store import open_folder
 from siem.store.contract import Store
+from siem.store.handling import Action, Disposition, Verb
 from siem.store.opensearch.names import Names
 from siem.store.opensearch.store import OpenSearchStore
 
@@ -42,6 +44,7 @@ class Behind(Protocol):
 
     def event(self, id_: str) -> None: ...
     def alert(self, id_: str) -> None: ...
+    def closed(self, id_: str) -> None: ...
     def row(self, object_: str) -> None: ...
 
 
@@ -58,6 +61,12 @@ class InFolder:
 
     def alert(self, id_: str) -> None:
         self._delete("alerts", "id", id_)
+
+    def closed(self, id_: str) -> None:
+        with sqlite3.connect(self.folder / "ledger.sqlite") as connection:
+            (body,) = connection.execute("SELECT body FROM alerts WHERE id = ?", (id_,)).fetchone()
+            changed = json.dumps(json.loads(body) | {"state": "closed"}).encode()
+            connection.execute("UPDATE alerts SET state = 'closed', body = ? WHERE id = ?", (changed, id_))
 
     def row(self, object_: str) -> None:
         self._delete("objects", "object", object_)
@@ -77,6 +86,13 @@ class InCluster:
 
     def alert(self, id_: str) -> None:
         self._delete("siem-alerts", f'{{"id": "{id_}"}}')
+
+    def closed(self, id_: str) -> None:
+        changed = '{"doc": {"state": "closed"}}'
+        assert (
+            asked(self.url, "POST", f"/{self.prefix}siem-alerts/_update/{id_}?refresh=true", changed)["result"]
+            == "updated"
+        )
 
     def row(self, object_: str) -> None:
         self._delete("siem-ledger", f'{{"object": "{object_}"}}')
@@ -181,6 +197,14 @@ def test_one_alert_that_is_deleted_is_named_and_no_other(world: World) -> None:
     world.behind.alert(alert.id)
     (finding,) = world.proofs()["store"].findings
     assert (finding.kind, f"alert {alert.id} ({alert.title};" in finding.said) == ("alert-missing", True)
+
+
+def test_an_alert_that_nobody_closed_is_named(world: World) -> None:
+    first, second, *_ = world.store.alerts()
+    world.store.act([Action("1", first.id, first.rule_id, Verb.CLOSE, "ann", NOW, "mine", Disposition.EXPECTED)])
+    assert world.found() == []
+    world.behind.closed(second.id)
+    assert world.found() == [("alert-changed", second.id)]
 
 
 def test_an_object_that_changed_since_is_told_apart(world: World) -> None:
