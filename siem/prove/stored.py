@@ -38,7 +38,7 @@ class Stored:
             if held.expected != held.visible:
                 self._differs(held)
         self._proof.counts.update({"objects": objects, "events": events})
-        self._proof.noted("events are counted; that none was changed where it is stored is not proven")
+        self._proof.noted("events are counted; that none was changed in its place, or a reject deleted, is not proven")
         return self._proof
 
     def _differs(self, held: Held) -> None:
