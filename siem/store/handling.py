@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from siem.store.contract import Alert
+    from siem.store.judging import Alert
 
 OPEN, ACKNOWLEDGED, CLOSED, MERGED = "open", "acknowledged", "closed", "merged"
 """States of an alert."""
