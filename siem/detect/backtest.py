@@ -127,8 +127,9 @@ class _Run:
 
     def ahead(self) -> timedelta:
         """How long after its first event an alert may still grow: each episode, and those below it, for a day after
-        the first window in which it fires."""
-        return max([LONGEST, *[sum([one + LONGEST for one in self._spans(key)], timedelta()) for key in self._found]])
+        the first window in which it fires, and as long as its rule suppresses."""
+        spans = [(self._spans(taker), self._suppressed(taker)) for taker in self._found]
+        return max([LONGEST, *[sum([one + LONGEST for one in below], LONGEST + longer) for below, longer in spans]])
 
     def unsettled(self, start: datetime, since: datetime) -> set[str]:
         """The takers of which what lies before `start` may decide about alerts from `since` on. Of a rule of new terms
@@ -136,13 +137,18 @@ class _Run:
         return {
             taker
             for taker, signals in self._found.items()
-            if reaches(signals, start, since, max([WINDOW, *self._spans(taker)]))
+            if reaches(signals, start, since, max([WINDOW, self._suppressed(taker), *self._spans(taker)]))
             or (self._is_of_new_terms(taker) and any(signal.timestamp >= since for signal in signals))
         }
 
     def _is_of_new_terms(self, taker: str) -> bool:
         """Whatever came before decides what is new."""
         return taker in self._rules and self._rules[taker].new_terms is not None
+
+    def _suppressed(self, taker: str) -> timedelta:
+        """For how long one alert keeps others of its rule quiet."""
+        rule = self._rules.get(taker) or self._correlations[taker]
+        return timedelta() if rule.suppress is None else rule.suppress.span
 
     def _spans(self, taker: str) -> list[timedelta]:
         """Windows of a correlation, and of those below it; how long an alert takes in what follows its first."""

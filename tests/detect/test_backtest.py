@@ -110,9 +110,22 @@ def spans(chance: Random, alerts: Sequence[Alert], events: Sequence[Event]) -> l
     return [(first, last + MICROSECOND), *some, (ends[0], last + DAY)]
 
 
+def more(name: str, custom: dict[str, Any]) -> dict[str, Any]:
+    """A rule that matches every event, and says of itself when it alerts."""
+    return LOUD | {"title": name, "name": name, "custom": custom}
+
+
 def world(chance: Random) -> tuple[RuleSet, list[Event]]:
+    documents = [*chain(chance), LOUD]
+    for one in documents:
+        if "correlation" in one and chance.random() < 0.3:
+            one["custom"]["suppress"] = {"for": chance.choice(["10m", "3h", "2d"])}
+    field, other = chance.sample(["requestParameters.u", "requestParameters.v"], 2)
+    documents.append(more("suppressed", {"suppress": {"by": [field], "for": chance.choice(["50m", "30h"])}}))
+    terms = {"field": field, "by": [other], "learning": chance.choice(["0s", "1h", "1d"])}
+    documents.append(more("terms", {"new_terms": terms}))
     with TemporaryDirectory() as folder:
-        rules = loaded(Path(folder), [*chain(chance), LOUD])
+        rules = loaded(Path(folder), documents)
     return rules, busy(chance) if chance.random() < 0.5 else happened(chance, chance.randint(1, 40))
 
 
