@@ -146,7 +146,8 @@ class _Pass:
         takers = {rule.key: self._takers(rule) for rule in self._of(dataset)}
         marks, last = state.marks.get(dataset, {}), state.last.get(dataset, 0)
         start = marks.get(ALL, 0) if everything else 0
-        known = {key for rule, keys in takers.items() for key in (rule, *keys)} | ({ALL} if everything else set())
+        known = frozenset[str]().union(*takers.values())
+        known |= {ALL, *takers} if everything else set()  # one that is only a part here may alert elsewhere
         at = {key: marks.get(key, start) for key in known}
         stay = {(key, dataset): start for key in self._withheld if everything and key not in marks}
         idle = {key: marks[key] for key in self._disabled if everything and key in marks}

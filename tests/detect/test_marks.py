@@ -9,6 +9,7 @@ from watched import MINUTE, OTHER, RULE, SECOND, Faulty, Watch, both, written
 
 from siem.detect.passes import again, detect
 from siem.detect.sources import Sources
+from siem.sigma import load_rules
 from siem.testing.deliveries import START, TRAIL, delivery
 
 
@@ -128,3 +129,20 @@ def test_a_rule_that_errs_on_everything_gives_up_for_this_pass(watch: Watch, fau
         assert detect(faulty, watch.rules, watch.sources).owed == {"login": 40}
     faulty.poison = frozenset()
     assert detect(faulty, watch.rules, watch.sources).signals == 40
+
+
+def test_a_correlation_alone_takes_nothing_from_a_rule_that_was_lent_to_it(watch: Watch, tmp_path: Path) -> None:
+    many = tmp_path / "many.yml"
+    many.write_text(
+        "title: Many logins\nname: many\n"
+        "correlation: {type: event_count, rules: [login], group-by: [user.name], timespan: 5m, condition: {gte: 2}}\n"
+    )
+    (tmp_path / "lent").mkdir()
+    (tmp_path / "lent" / "login.yml").write_text(RULE)
+    lent = load_rules([many], others=[tmp_path / "lent"])
+    assert lent.lent == {"login"}
+    watch.login("one", "a", "b")
+    detect(watch.store, lent, watch.sources)
+    assert [alert.rule_id for alert in watch.alerts] == ["many"]
+    watch.detect()
+    assert sorted(alert.rule_id for alert in watch.alerts) == ["login", "many"]
