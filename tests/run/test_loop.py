@@ -19,6 +19,7 @@ from worker_world import key_of, trail
 from siem.config import Batching, Settings, Worker
 from siem.errors import Unavailable
 from siem.parsing import Registry
+from siem.run.ingest import ingest
 from siem.run.worker.loop import Loop
 from siem.run.worker.signs import Signs
 from siem.store import open_folder
@@ -30,7 +31,7 @@ from siem.testing.queue import FakeQueue
 class World:
     def __init__(self, aws: AWS, store: Store, registry: Registry, name: str) -> None:
         self.aws, self.store, self.registry = aws, store, registry
-        self.queue, self.bucket = FakeQueue(tries=5), aws.bucket(name)
+        self.name, self.queue, self.bucket = name, FakeQueue(tries=5), aws.bucket(name)
         self.signs = Signs()
 
     def put(self, *names: str) -> None:
@@ -130,6 +131,30 @@ def test_a_store_that_is_away_is_waited_for_and_nothing_is_received_meanwhile(wo
         world.drained()
     assert world.stored == 2
     assert world.signs.snapshot().waits == {}
+
+
+def test_what_is_written_anew_while_its_commit_waits_is_no_secret_to_ingest(world: World) -> None:
+    away = threading.Event()
+    away.set()
+
+    def fault(step: str, key: str) -> None:
+        if away.is_set():
+            raise Unavailable("away")
+
+    world.put("a")
+    with world.looping(fault):
+        until = time.monotonic() + 30
+        while not world.signs.snapshot().waits and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(1)  # S3 knows whole seconds
+        world.aws.put(world.bucket, key_of("a"), trail("b"))  # of the same size; and nobody is told
+        time.sleep(1)
+        away.clear()
+        world.drained()
+    settings = Settings(store=world.name)
+    done = ingest([f"s3://{world.bucket}"], world.store, world.registry, settings, lambda: datetime.now(UTC))
+    assert (done.objects, len(done.changed)) == (1, 1)
+    assert world.stored == 2
 
 
 def test_a_commit_whose_answer_is_lost_is_made_once(world: World) -> None:

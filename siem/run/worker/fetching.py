@@ -41,13 +41,17 @@ TICK = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """An object that was fetched, or could not be. An opener that may be used again and again, until `close`."""
+    """An object that was fetched, or could not be. An opener that may be used again and again, until `close`.
+
+    begun: when S3 was asked for it, monotonic seconds.
+    """
 
     errand: Errand
     content: Delivered | None = None
     problem: SiemError | None = None
     size: int = 0
     kept: ExitStack = field(default_factory=ExitStack)
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def source(self) -> SourceObject:
@@ -153,12 +157,12 @@ class Fetching:
         self._signs.count("fetches_repeated")
 
     def _fetched(self, errand: Errand) -> Held:
-        named = errand.named
+        named, begun = errand.named, time.monotonic()
         with ExitStack() as stack:
             content = stack.enter_context(self._opened(named))
             given = content.delivered
             size = len(given) if isinstance(given, bytes) else given.stat().st_size
-            return Held(errand, content, size=size, kept=stack.pop_all())
+            return Held(errand, content, size=size, kept=stack.pop_all(), begun=begun)
 
     def _opened(self, named: Named) -> AbstractContextManager[Delivered]:
         access: Access = self._settings.access_to(named.bucket)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from queue import Empty
 from typing import Any
 
@@ -91,7 +91,8 @@ class Loop:
     ) -> None:
         self._queues, self._settings, self._signs, self._log = queues, settings, signs, log
         self._stopping, self._ended = stopping, threading.Event()
-        self._taking = Taking(store, registry, settings, now, signs.turn)
+        self._taking = Taking(store, registry, settings, self._time, signs.turn)
+        self._now, self._oldest = now, 0.0
         self._letters = Letters(settings, signs, log)
         self._fetching = Fetching(settings, signs, stopping)
         self._can_write = threading.Event()
@@ -219,6 +220,7 @@ class Loop:
             self._write([accused])
             return
         if held.problem is None:
+            self._oldest = held.begun
             for _ in self._taking.commits([(held.source, accused)], Unheard()):
                 pass
         self._write([held])
@@ -255,10 +257,16 @@ class Loop:
     def _settle(self, batch: Sequence[Held]) -> None:
         """Commit, and only then settle the errands."""
         account = Account(self._log, self._signs)
+        self._oldest = min(held.begun for held in batch)
         for commit in self._taking.commits([(held.source, held) for held in batch], account):
             for row in commit.rows:
                 account.committed(row, commit)
         self._letters.settled([(held.errand, _trouble(held, account)) for held in batch])
+
+    def _time(self) -> datetime:
+        """When a commit was begun: when the oldest of its objects was asked for. `siem ingest` takes an object that S3
+        wrote before, and that has the size, for the one that was committed."""
+        return self._now() - timedelta(seconds=time.monotonic() - self._oldest)
 
     def _attempts(self, what: str, able: threading.Event | None = None) -> Callable[..., Any]:
         """Calls a function until it can work, or until a stop (RetryError); `able` is clear while it cannot."""
