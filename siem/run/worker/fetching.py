@@ -105,6 +105,11 @@ class Fetching:
         self._had = 0.0
         self._client = cache(lambda access: S3(settings.worker.threads, access))
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits to be fetched or taken."""
+        return self.wanted.empty() and self.ready.empty()
+
     def run(self) -> None:
         while not self._stopping.is_set():
             try:

@@ -152,11 +152,12 @@ class Letters:
             for seconds, some in pauses.items():
                 self._hide(queue, some, seconds)
 
+    def is_last(self, letter: Letter) -> bool:
+        """Nobody takes the message out of its queue, and it was tried often enough."""
+        return letter.message.received >= self._settings.worker.attempts and letter.queue.terms().dead is None
+
     def _is_over(self, letter: Letter) -> bool:
-        if not letter.troubles:
-            return True
-        tried = letter.message.received >= self._settings.worker.attempts
-        return letter.known and tried and letter.queue.terms().dead is None
+        return not letter.troubles or (letter.known and self.is_last(letter))
 
     def _pause(self, letter: Letter) -> int:
         """Seconds until it comes again: more from time to time, as somebody may mend what is wrong."""

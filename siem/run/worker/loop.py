@@ -123,8 +123,7 @@ class Loop:
             self._signs.turn()
             if batch := self._batch():
                 self._work(batch, self._write)
-            while self._suspects and not self._stopping.is_set():
-                self._work([self._suspects.pop(0)], self._write_suspect)
+            self._work_suspects()
 
     def _begun(self, function: Callable[..., None], *given: Any) -> threading.Thread:
         """A thread that does this; if it breaks, so does all of the process."""
@@ -210,13 +209,31 @@ class Loop:
             for held in batch:
                 self._fetching.done(held)
 
+    def _work_suspects(self) -> None:
+        """One after the other, and those last, when there is nothing else to do, that a process died with before."""
+        if not self._suspects:
+            return
+        try:
+            accused = self._attempts("the store", self._can_write)(self._accused)
+        except RetryError:
+            return
+        for held in sorted(self._suspects, key=lambda held: held.source.id in accused):
+            if self._stopping.is_set() or (held.source.id in accused and not self._fetching.is_idle):
+                return
+            self._suspects.remove(held)
+            self._work([held], self._write_suspect)
+
+    def _accused(self) -> set[str]:
+        """Suspects that a process died with when it had no other object."""
+        rows = self._taking.store.ledger([held.source.id for held in self._suspects])
+        return {id_ for id_, row in rows.items() if row.state is State.FAILED and row.reason == DIED}
+
     def _write_suspect(self, alone: Sequence[Held]) -> None:
-        """Write an object that may be what kills processes. The ledger says so first: if it is true nobody else would,
-        and whoever gets it next leaves it alone."""
+        """Write an object that may be what kills processes. The ledger says so first: if it is true nobody else would.
+        It is tried as long as the queue has patience, since somebody may just kill processes."""
         (held,) = alone
         accused = replace(held, problem=Withheld(DIED))
-        row = self._taking.store.ledger([held.source.id]).get(held.source.id)
-        if row is not None and row.state is State.FAILED and row.reason == DIED:
+        if self._letters.is_last(held.errand.letter):
             self._write([accused])
             return
         if held.problem is None:
