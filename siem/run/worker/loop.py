@@ -221,6 +221,8 @@ class Loop:
             if self._stopping.is_set() or (held.source.id in accused and not self._fetching.is_idle):
                 return
             self._suspects.remove(held)
+            if held.source.id in accused and self._letters.is_last(held.errand.letter):
+                held = replace(held, problem=Withheld(DIED))
             self._work([held], self._write_suspect)
 
     def _accused(self) -> set[str]:
@@ -232,12 +234,8 @@ class Loop:
         """Write an object that may be what kills processes. The ledger says so first: if it is true nobody else would.
         It is tried as long as the queue has patience, since somebody may just kill processes."""
         (held,) = alone
-        accused = replace(held, problem=Withheld(DIED))
-        if self._letters.is_last(held.errand.letter):
-            self._write([accused])
-            return
         if held.problem is None:
-            self._oldest = held.begun
+            accused, self._oldest = replace(held, problem=Withheld(DIED)), held.begun
             for _ in self._taking.commits([(held.source, accused)], Unheard()):
                 pass
         self._write([held])
