@@ -24,6 +24,7 @@ from bench import (
     correlations,
     detection,
     elb,
+    growth,
     ingest,
     memory,
     opensearch_bulk,
@@ -118,6 +119,8 @@ def main(words: list[str]) -> int:
             claims += compaction.claims(stack.enter_context(compaction.stored()))
         if any(map(wanted, detection.NAMES)):
             claims += detection.claims(stack.enter_context(detection.stored()))
+        if wanted(growth.NAME):
+            claims += growth.claims(stack.enter_context(growth.stores()))
         if wanted(proof.NAME):
             claims += proof.claims(stack.enter_context(proof.folder()))
         for claim in claims:
