@@ -96,7 +96,8 @@ def objects_in(view: View) -> Iterator[Pair]:
 
 
 def again(connection: Connection, names: Names, log: Log, objects: Sequence[str]) -> Iterator[Held]:
-    """As it stands now; what somebody is writing is left out."""
+    """As it stands now; what somebody is writing is left out. Until an object that is parsed again is done more of it may
+    be seen than the ledger says, never less."""
     log.follow()
     before = log.rows(objects)
     visible = counted(connection, names, objects)
@@ -107,7 +108,7 @@ def again(connection: Connection, names: Names, log: Log, objects: Sequence[str]
         if row is None:
             yield Held(id_, None, visible[id_])
         elif id_ in before and not row.is_claimed and row.version == before[id_].version:
-            expected = expected_of(row, dropped)
+            expected = max(expected_of(row, dropped), visible[id_] if row.token else 0)
             if expected or visible[id_]:
                 yield Held(id_, expected, visible[id_])
 
