@@ -25,6 +25,7 @@ from siem.store.contract import State
 from siem.store.embedded import doctor
 from siem.store.opensearch.cluster import doctor as of_cluster
 from siem.store.opensearch.cluster.clients import connect
+from siem.store.opensearch.names import States
 from siem.store.preparation import Prepared, preparation
 from siem.testing.deliveries import delivery, put
 
@@ -150,7 +151,7 @@ class TestClusters:
         found = bad(examined(settings, FIELDS, now))
         assert [check.what for check in found] == ["component template", "index template", "index"]
         assert all(check.verdict is Verdict.FAILURE and "siem store init" in check.advice for check in found)
-        assert found[2].said.startswith("8 to create: ")
+        assert found[2].said.startswith(f"{len(FIELDS) + len(States)} to create: ")
         planned = initialised(settings, dry_run=True)
         assert bad(examined(settings, FIELDS, now)) == found  # nothing was done
         assert initialised(settings) == planned

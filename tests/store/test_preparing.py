@@ -15,10 +15,12 @@ import orjson
 import pytest
 from opensearchpy import OpenSearch
 
+from siem.config import load_settings
 from siem.errors import ConfigError
 from siem.parsing import Registry
 from siem.schema import DatasetFields, additions, decoded
 from siem.schema.mapping import ANALYSIS
+from siem.store import existing_store
 from siem.store.opensearch.cluster import preparing
 from siem.store.opensearch.cluster.connection import Connection, Json
 from siem.store.opensearch.cluster.preparing import Step, Thing, changes, periods, prepare, settled
@@ -260,6 +262,14 @@ class TestPeriods:
         with pytest.raises(ConfigError, match=r"aws\.trail spans a month, not a day: .*opensearch\.periods"):
             prepare(cluster_, daily, FIELDS)
         assert periods(cluster_, names)["aws.trail"] is Period.MONTH
+
+    def test_nobody_opens_a_store_with_another(self, cluster_: Connection, names: Names) -> None:
+        """Of a limit in the middle of a month retention would drop the month, if it was for days."""
+        prepare(cluster_, names, FIELDS)
+        cluster_.ask("PUT", f"/{names.prefix}{INDEX}/_doc/1", {"event.id": "1"}, refresh="true")
+        options = {"prefix": names.prefix, "periods": {"aws.trail": "day", "aws.flow": "day"}}
+        with pytest.raises(ConfigError, match=r"aws\.trail spans a month, not a day: "):
+            existing_store(load_settings(store=cluster_.name, opensearch=options))
 
     def test_another_is_taken_while_nothing_is(self, cluster_: Connection, names: Names) -> None:
         prepare(cluster_, names, FIELDS)

@@ -82,8 +82,21 @@ class Change:
 
 
 def settled(connection: Connection, names: Names) -> Names:
-    """The names with the periods that the cluster was prepared with, where none were asked for."""
-    return replace(names, periods={**periods(connection, names), **names.periods})
+    """The names with the periods that the cluster was prepared with, where none were asked for.
+
+    Raises:
+        ConfigError: indices of a dataset span something else. Retention would drop a month for a day, and what comes
+            twice would be stored twice.
+    """
+    prepared = periods(connection, names)
+    for dataset, now in names.periods.items():
+        before = prepared.get(dataset, now)
+        if before is not now and holds_events(connection, names.events(dataset)):
+            raise ConfigError(
+                f"store {connection.name}: an index of {dataset} spans a {before}, not a {now}: that is fixed once"
+                f" events are stored; set opensearch.periods to {before}, or use another opensearch.prefix"
+            )
+    return replace(names, periods={**prepared, **names.periods})
 
 
 def periods(connection: Connection, names: Names) -> dict[str, Period]:
@@ -143,12 +156,11 @@ def changes(connection: Connection, wanted: Templates) -> list[Change]:
     """What is missing, what is not as it has to be, and what is in the way; in the order in which it is to be done.
 
     Raises:
-        ConfigError: a newer program prepared the cluster, or another product; or a dataset has another period.
+        ConfigError: a newer program prepared the cluster, or another product.
     """
     components = stored(connection, Thing.COMPONENT, wanted.names)
     indices = stored(connection, Thing.TEMPLATE, wanted.names)
     check_versions(connection, {**components, **indices})
-    check_periods(connection, wanted, indices)
     found = [
         *foreign(connection, wanted),
         *compared(Thing.COMPONENT, wanted.components, components),
@@ -187,20 +199,8 @@ def check_versions(connection: Connection, there: Mapping[str, Body]) -> None:
         )
 
 
-def check_periods(connection: Connection, wanted: Templates, there: Mapping[str, Body]) -> None:
-    """Raises `ConfigError` where indices of a dataset span something else."""
-    for family in wanted.families:
-        before = there.get(family.template, {}).get("_meta", {}).get("period")
-        now = wanted.indices[family.template]["_meta"].get("period")
-        if before in set(Period) and before != now and holds_events(connection, family):
-            raise ConfigError(
-                f"store {connection.name}: an index of {family.dataset} spans a {before}, not a {now}: that is fixed"
-                f" once events are stored; set opensearch.periods to {before}, or use another opensearch.prefix"
-            )
-
-
-def holds_events(connection: Connection, family: Family) -> bool:
-    return bool(connection.ask("GET", f"/{family.pattern}/_count", ignore_unavailable="true")["count"])
+def holds_events(connection: Connection, pattern: str) -> bool:
+    return bool(connection.ask("GET", f"/{pattern}/_count", ignore_unavailable="true")["count"])
 
 
 def compared(thing: Thing, wanted: Mapping[str, Body], there: Mapping[str, Body]) -> Iterator[Change]:
