@@ -117,8 +117,13 @@ class Judgement:
         rule = self._rules.get(key) or self._correlations.get(key)
         return rule is not None and all(signal.fingerprint == rule.fingerprint for signal in signals)
 
-    def settled(self, key: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert]:
+    def settle(self, key: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert] | None:
         """See `siem.store.contract.Settle`."""
+        known = key in self._rules or key in self._correlations
+        return self.settled(key, signals, standing) if known else None
+
+    def settled(self, key: str, signals: Sequence[Signal], standing: Sequence[Alert]) -> list[Alert]:
+        """The same of a rule that is known."""
         if (rule := self._rules.get(key)) is not None and rule.new_terms is not None:
             return succeeded(new_term_alerts(rule, rule.new_terms.learning, signals, self._among), standing)
         if rule is not None and rule.silence is not None:

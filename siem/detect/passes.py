@@ -175,7 +175,7 @@ class _Pass:
             at = {key: max(turn, objects[-1].turn) for key, turn in at.items()}
             past = {(key, dataset): max(turn, at[ALL]) for key, turn in idle.items()}
             reached = {(key, dataset): turn for key, turn in at.items()}
-            self._mark(Judged(signals, marks=stay | past | reached, owed=owed))
+            self._mark(Judged(signals, marks=stay | reached, passed=past, owed=owed))
             self.done.objects += len(objects)
             self.done.events += sum([of.events for of in objects])
             self.done.oldest = None
@@ -265,5 +265,5 @@ class _Pass:
         return self._judgement.takers(rule)
 
     def _mark(self, judged: Judged) -> None:
-        self.done.alerts |= self._store.mark(judged, self._judgement.settled)
+        self.done.alerts |= self._store.mark(judged, self._judgement.settle)
         self.done.signals += len(judged.signals)

@@ -74,9 +74,9 @@ class Alert:
     within: Mapping[str, str] | None = None
 
 
-Settle = Callable[[str, Sequence[Signal], Sequence[Alert]], Sequence[Alert]]
+Settle = Callable[[str, Sequence[Signal], Sequence[Alert]], Sequence[Alert] | None]
 """From a rule's id, all signals of some of its groups (or of what these are within) and the alerts that stand there,
-merged ones too, to the alerts that shall stand there."""
+merged ones too, to the alerts that shall stand there. None: the rule is not known here, and its alerts stay."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,14 @@ class Judged:
 
     again: what the signals replace; None: they are added.
     marks: (rule, dataset) -> the turn up to which the rule has judged the dataset's objects.
+    passed: the same of rules that are switched off: they look at nothing, and what they had found stays.
     owed: (rule, object) where the rule erred; paid: where it had erred, and has now judged.
     """
 
     signals: Sequence[Signal] = ()
     again: Again | None = None
     marks: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    passed: Mapping[tuple[str, str], int] = field(default_factory=dict)
     owed: Sequence[tuple[str, str]] = ()
     paid: Sequence[tuple[str, str]] = ()
 

@@ -237,6 +237,11 @@ class JudgingContract:
             store.mark(Judged([SIGNAL], marks={("r", TRAIL): 1}), fails)
         assert (store.signals("r", ANN), store.progress().marks) == ([], {})
 
+    def test_alerts_of_a_rule_that_is_not_known_stay(self, store: Store) -> None:
+        store.mark(Judged([SIGNAL]), Settled(ALERT))
+        assert store.mark(Judged([replace(SIGNAL, event_id="e2")]), lambda *given: None) == set()
+        assert store.alerts() == [ALERT]
+
     def test_alerts_come_newest_first_until_they_are_not_wanted(self, store: Store) -> None:
         new = replace(ALERT, id="2", last=NOW, state="closed")
         store.mark(Judged([SIGNAL]), Settled(ALERT, new))

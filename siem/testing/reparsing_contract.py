@@ -479,6 +479,29 @@ class ReparsingContract:
         store.mark(Judged([signal(one, "e2", 1)], paid=[("r", one.source.id)]), as_it_stands)
         assert store.signals("r", ANN) == [signal(one, "e2", 1)]
 
+    def test_with_judge_what_a_correlation_has_of_a_rule_that_errs_stays_until_it_pays(self, store: Store) -> None:
+        one = delivery("a")
+        put(store, (one, Parsed(TRAIL, trail(one, "e1", "e2"))))
+        of_r = [replace(signal(one, f"e{at}", at - 1), rule_id="c", matched="r") for at in (1, 2)]
+        of_s = [replace(one, matched="s") for one in of_r]
+        judged(store, *of_r, *of_s, rule="c")
+        reparse(store, (one, Parsed(TRAIL, trail(one, "e1", "e2"))), judge=True)
+        turn = store.progress().turn
+        store.mark(Judged(of_s[:1], marks={("c", TRAIL): turn}, owed=[("r", one.source.id)]), as_it_stands)
+        assert sorted(store.signals("c", ANN), key=str) == sorted([*of_r, of_s[0]], key=str)
+        store.mark(Judged(of_r[1:], paid=[("r", one.source.id)]), as_it_stands)
+        assert sorted(store.signals("c", ANN), key=str) == sorted([of_r[1], of_s[0]], key=str)
+
+    def test_with_judge_what_a_rule_had_found_stays_while_it_is_off(self, store: Store) -> None:
+        one = delivery("a")
+        put(store, (one, Parsed(TRAIL, trail(one, "e1"))))
+        judged(store, signal(one, "e1"))
+        reparse(store, (one, Parsed(TRAIL, trail(one, "e1"))), judge=True)
+        turn = store.progress().turn
+        store.mark(Judged(passed={("r", TRAIL): turn}), as_it_stands)
+        assert store.signals("r", ANN) == [signal(one, "e1")]
+        assert store.progress().marks[TRAIL]["r"] == turn
+
     def test_with_judge_signals_of_dropped_events_stay(self, store: Store) -> None:
         both = delivery("both")
         put(store, (both, [Parsed(TRAIL, trail(both, "o", start=OLD)), Parsed(TRAIL, trail(both, "n"))]))

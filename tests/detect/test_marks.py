@@ -9,8 +9,10 @@ from watched import MINUTE, OTHER, RULE, SECOND, Faulty, Watch, both, written
 
 from siem.detect.passes import again, detect
 from siem.detect.sources import Sources
+from siem.parsing.batch import Parsed
 from siem.sigma import load_rules
-from siem.testing.deliveries import START, TRAIL, delivery
+from siem.store.contract import State
+from siem.testing.deliveries import NOW, START, TRAIL, delivery, trail
 
 
 def test_a_pass_of_some_rules_leaves_the_others_their_objects(watch: Watch, tmp_path: Path) -> None:
@@ -146,3 +148,17 @@ def test_a_correlation_alone_takes_nothing_from_a_rule_that_was_lent_to_it(watch
     assert [alert.rule_id for alert in watch.alerts] == ["many"]
     watch.detect()
     assert sorted(alert.rule_id for alert in watch.alerts) == ["login", "many"]
+
+
+def test_what_a_rule_that_is_off_had_found_stays_when_objects_are_judged_again(watch: Watch, tmp_path: Path) -> None:
+    rules = both(watch.rules, written(tmp_path, OTHER))
+    watch.login("a", "a", action="DeleteTrail")
+    detect(watch.store, rules, watch.sources, everything=True)
+    before, one = watch.alert, delivery("a")
+    with watch.store.reparsing(NOW, judge=True) as writing:
+        writing.add(one, Parsed(TRAIL, trail(one, "a")), "2", unique_ids=True)
+        writing.finish(one, State.COMMITTED)
+        writing.commit()
+    off = replace(watch.rules, disabled=frozenset(("other",)))
+    assert detect(watch.store, off, watch.sources, everything=True).objects == 1
+    assert watch.alert == before

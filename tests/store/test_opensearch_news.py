@@ -11,9 +11,11 @@ import pytest
 from stores import connected, emptied, prepared, removed, shipped_fields
 
 from siem.errors import Unavailable
-from siem.store.contract import Alert, Judged
+from siem.parsing.batch import Parsed
+from siem.store.contract import Again, Alert, Judged
 from siem.store.opensearch import OpenSearchStore, news
 from siem.store.opensearch.names import Names
+from siem.testing.deliveries import TRAIL, delivery, put, trail
 from siem.testing.judging_contract import ALERT, SIGNAL, Settled
 from siem.testing.outbox_contract import SEEN, told
 
@@ -71,6 +73,25 @@ def test_a_commit_that_ends_early_has_no_news_until_it_is_made_again(
     other.mark(Judged([SIGNAL]), as_they_stand)
     assert told(other) == ["1"]
     assert other.alerts() == [ALERT]
+
+
+@pytest.mark.parametrize("step", STEPS[1:4])
+def test_a_commit_that_ends_early_is_left_to_who_knows_its_rules(
+    step: str, opened: Callable[..., OpenSearchStore]
+) -> None:
+    """A pass of other rules comes between: it settles what it knows, and leaves the rest to a pass that knows it."""
+    other, one = opened(), delivery("one")
+    put(other, (one, Parsed(TRAIL, trail(one, "e1"))))
+    other.mark(Judged([replace(SIGNAL, object=one.source.id)]), as_they_stand)
+    taken_back = Judged(again=Again(SIGNAL.rule_id, [TRAIL], None, None, other.progress().turn))
+    with pytest.raises(Crash):
+        opened(**{step: crash}).mark(taken_back, lambda *given: [])
+    other.mark(Judged([replace(SIGNAL, rule_id="other")]), lambda rule, *given: [] if rule == "other" else None)
+    other.mark(Judged(), lambda *given: [])
+    assert other.alerts() == []
+    settled = Settled()
+    other.mark(Judged(), settled)
+    assert settled.asked == []
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -21,7 +21,7 @@ from workload import Cluster
 from siem.parsing import Registry
 from siem.parsing.batch import Parsed
 from siem.store.contract import Delivery, Judged, LedgerRow, Signal, State, Store
-from siem.store.opensearch import OpenSearchStore
+from siem.store.opensearch import OpenSearchStore, rejudging
 from siem.store.opensearch.cluster import operations
 from siem.store.opensearch.cluster.connection import Connection
 from siem.store.opensearch.cluster.operations import Operation
@@ -412,6 +412,25 @@ def test_an_event_stays_with_the_object_that_holds_it_though_another_comes_first
         "q": b.source.id,
     }
     assert_agrees(store)
+    store.close()
+
+
+def test_a_rule_that_lags_asks_only_for_what_its_mark_passes(place: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass has 200 objects of it; what others have judged since may be more than a query takes."""
+    store, asked = begun(place), list[int]()
+    workload.mended(store)
+    first, second = [of.turn for of in store.pending(TRAIL, store.progress().marks[TRAIL]["rule"])]
+    store.mark(Judged(marks={("rule", TRAIL): second}), as_it_stands)
+    store.mark(Judged(marks={("late", TRAIL): first - 1}), as_it_stands)
+
+    def seen(*given: Any, **more: Any) -> Iterator[dict[str, Any]]:
+        for hit in scan(*given, **more):
+            asked.append(hit["_source"]["turn"])
+            yield hit
+
+    monkeypatch.setattr(rejudging, "scan", seen)
+    store.mark(Judged(marks={("late", TRAIL): first, ("rule", TRAIL): second}), as_it_stands)
+    assert asked == [first]
     store.close()
 
 

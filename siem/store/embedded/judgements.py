@@ -28,6 +28,9 @@ NEWEST_FIRST = "ORDER BY last DESC, first DESC, id"
 KEPT = "timestamp >= ifnull((SELECT before FROM dropped WHERE dataset = signals.dataset), timestamp)"
 """Signals of events that retention has not dropped."""
 
+LOOKED = "object || iif(matched = '', rule_id, matched)"
+"""Of a signal: the object, and the event rule that looked at it."""
+
 Groups = set[tuple[str, str]]
 """Rules, and groups of theirs as `grouping` has them."""
 
@@ -48,7 +51,7 @@ def mark(connection: sqlite3.Connection, judged: Judged, settle: Settle) -> set[
     connection.executemany("DELETE FROM owed WHERE rule_id = ? AND object = ?", judged.paid)
     connection.executemany(
         "INSERT INTO marks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET turn = max(turn, excluded.turn)",
-        [(rule, dataset, turn) for (rule, dataset), turn in judged.marks.items()],
+        [(rule, dataset, turn) for (rule, dataset), turn in {**judged.passed, **judged.marks}.items()],
     )
     return changed
 
@@ -148,28 +151,32 @@ def _taken_back(connection: sqlite3.Connection, what: Again) -> Groups:
 
 def _found_anew(connection: sqlite3.Connection, judged: Judged) -> Groups:
     """Remove what rules had found in objects that are judged again: their marks pass those now, or they pay. A rule
-    without a mark has nothing to take back: its signals are of spans that were judged again."""
-    owed, before = set(judged.owed), marks(connection)
-    again: dict[str, list[str]] = {}
+    without a mark has nothing to take back: its signals are of spans that were judged again. What a correlation has of
+    a rule that erred stays until that pays."""
+    before, touched = marks(connection), Groups()
     for (rule, dataset), turn in judged.marks.items():
-        for (object_,) in connection.execute(
-            "SELECT object FROM objects WHERE again AND dataset = ? AND turn > ? AND turn <= ?",
-            (dataset, before.get(dataset, {}).get(rule, turn), turn),
-        ):
-            if (rule, object_) not in owed:
-                again.setdefault(rule, []).append(object_)
-    for rule, object_ in judged.paid:
-        again.setdefault(rule, []).append(object_)
-    touched: Groups = set()
-    for rule, objects in again.items():
-        touched.update(
-            connection.execute(
-                f"DELETE FROM signals WHERE rule_id = ? AND {KEPT} AND object IN"
-                f" (SELECT object FROM objects WHERE again AND object IN {THESE}) RETURNING rule_id, grouping",
-                (rule, json.dumps(objects)),
-            )
-        )
-    return touched
+        passed = dataset, before.get(dataset, {}).get(rule, turn), turn
+        objects = _again(connection, "dataset = ? AND turn > ? AND turn <= ?", *passed)
+        touched |= _removed(connection, objects, f"rule_id = ? AND {LOOKED} NOT IN {THESE}", rule, _looks(judged.owed))
+    objects = _again(connection, f"object IN {THESE}", json.dumps([object_ for _, object_ in judged.paid]))
+    return touched | _removed(connection, objects, f"{LOOKED} IN {THESE}", _looks(judged.paid))
+
+
+def _again(connection: sqlite3.Connection, where: str, *values: object) -> list[str]:
+    """Objects that are judged again."""
+    return [object_ for (object_,) in connection.execute(f"SELECT object FROM objects WHERE again AND {where}", values)]
+
+
+def _looks(pairs: Iterable[tuple[str, str]]) -> str:
+    return json.dumps([object_ + rule for rule, object_ in pairs])
+
+
+def _removed(connection: sqlite3.Connection, objects: Sequence[str], where: str, *values: str) -> Groups:
+    """The groups of the signals of these objects that were removed."""
+    if not objects:
+        return set()
+    removal = f"DELETE FROM signals WHERE {where} AND {KEPT} AND object IN {THESE} RETURNING rule_id, grouping"
+    return set(connection.execute(removal, (*values, json.dumps(objects))))
 
 
 def _put_signals(connection: sqlite3.Connection, signals: Iterable[Signal]) -> Groups:
@@ -214,6 +221,8 @@ def _settled(connection: sqlite3.Connection, rule_id: str, groups: Sequence[str]
     where = f"WHERE rule_id = ? AND grouping IN {THESE}"
     standing = {alert.id: alert for alert in _alerts(connection, where, rule_id, json.dumps(list(groups)))}
     wanted = settle(rule_id, signals(connection, rule_id, groups), list(standing.values()))
+    if wanted is None:
+        return set()
     gone = standing.keys() - {alert.id for alert in wanted}
     connection.execute(f"DELETE FROM alerts WHERE id IN {THESE}", (json.dumps(list(gone)),))
     outbox.changed(connection, sorted(gone))

@@ -85,13 +85,13 @@ class Lock:
             "number": self.number,
         }
 
-    def advanced(self, marks: Mapping[tuple[str, str], int], owing: bool) -> Lock:
-        """Given back, all groups settled, with marks that never go back."""
+    def advanced(self, marks: Mapping[tuple[str, str], int], owing: bool, dirty: frozenset[Group]) -> Lock:
+        """Given back, all other groups settled, with marks that never go back."""
         new = {dataset: dict(of) for dataset, of in self.marks.items()}
         for (rule, dataset), turn in marks.items():
             of = new.setdefault(dataset, {})
             of[rule] = max(of.get(rule, 0), turn)
-        return replace(self.ended(), dirty=frozenset(), marks=new, owing=owing)
+        return replace(self.ended(), dirty=dirty, marks=new, owing=owing)
 
     def ended(self) -> Lock:
         """Given back behind a commit, all actions carried out."""
@@ -206,7 +206,8 @@ class Judgements:
                 self._place.step("alerts")
                 self._carry_out(self._debts(judged), writer)
                 self._place.step("owed")
-                self._put(held.advanced(judged.marks, self._is_owing(judged, lock.owing)))
+                marks, owing = {**judged.passed, **judged.marks}, self._is_owing(judged, lock.owing)
+                self._put(held.advanced(marks, owing, frozenset(changes.unsettled)))
                 self._place.step("marked")
         finally:
             writer.end()
@@ -297,7 +298,8 @@ class Judgements:
                 query = of_groups(rule, keys)
                 there = {id_: one for id_, one in self._signals(query) if id_ not in removed and id_ not in new}
                 there |= {id_: one for id_, one in new.items() if one.rule_id == rule and settle_key(one) in keys}
-                self._settle(changes, rule, query, sorted(there.values(), key=_by_time), settle)
+                if not self._settle(changes, rule, query, sorted(there.values(), key=_by_time), settle):
+                    changes.unsettled |= {(rule, key) for key in keys}
                 writer.beat()
         return changes
 
@@ -327,10 +329,12 @@ class Judgements:
 
     def _settle(
         self, changes: Changes, rule: str, query: Mapping[str, Any], signals: Sequence[Signal], settle: Settle
-    ) -> None:
-        """Bring the alerts of some groups in line with their signals."""
+    ) -> bool:
+        """Bring the alerts of some groups in line with their signals. False: whoever settles does not know the rule."""
         standing = {alert.id: (alert, version) for alert, version in kept.alerts(self._connection, self._names, query)}
         wanted = settle(rule, signals, [alert for alert, _ in standing.values()])
+        if wanted is None:
+            return False
         gone = standing.keys() - {alert.id for alert in wanted}
         changes.alerts += [kept.removed_alert(self._names, id_, standing[id_][1]) for id_ in sorted(gone)]
         changes.news |= gone
@@ -342,6 +346,7 @@ class Judgements:
                 changes.news.add(alert.id)
             if alert.state != MERGED and (before is None or before.state == MERGED or before.count != alert.count):
                 changes.changed.add(alert.id)
+        return True
 
     def _signals(self, query: Mapping[str, Any]) -> Iterator[tuple[str, Signal]]:
         return kept.signals(self._connection, self._names, query)
@@ -377,6 +382,7 @@ class Changes:
     have been changed by an attempt that did not come to its end.
 
     again: groups that were settled before with some of these signals, and the time of the first of them.
+    unsettled: groups whose rule nobody knew: they were left by somebody with other rules, and stay dirty.
     """
 
     touched: frozenset[Group]
@@ -385,6 +391,7 @@ class Changes:
     alerts: list[Operation] = field(default_factory=list)
     changed: set[str] = field(default_factory=set)
     news: set[str] = field(default_factory=set)
+    unsettled: set[Group] = field(default_factory=set)
 
     def may_have_changed(self, alert: Alert) -> bool:
         """Although it stands as it is wanted."""

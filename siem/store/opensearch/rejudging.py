@@ -27,11 +27,11 @@ def replaced(
     owed, paid = set(judged.owed), set(judged.paid)
     for dataset in sorted({dataset for _, dataset in judged.marks}):
         spans = {
-            rule: (marks.get(dataset, {}).get(rule, turn), turn)
+            rule: (before, turn)
             for (rule, of), turn in judged.marks.items()
-            if of == dataset
+            if of == dataset and (before := marks.get(dataset, {}).get(rule, turn)) < turn
         }
-        turns = _turns(connection, names, dataset, spans, pointer)
+        turns = _turns(connection, names, dataset, spans, pointer) if spans else {}
         for id_, signal in _signals(connection, names, [{"terms": {"rule_id": list(spans)}}], turns, pointer):
             before, after = spans[signal.rule_id]
             if before < turns[signal.object] <= after and judge(signal) not in owed:

@@ -96,8 +96,8 @@ def objects_in(view: View) -> Iterator[Pair]:
 
 
 def again(connection: Connection, names: Names, log: Log, objects: Sequence[str]) -> Iterator[Held]:
-    """As it stands now; what somebody is writing is left out. Until an object that is parsed again is done more of it may
-    be seen than the ledger says, never less."""
+    """As it stands now; what somebody is writing is left out. Of an object that is parsed again more may be seen than
+    the ledger says, until that is done, and never less."""
     log.follow()
     before = log.rows(objects)
     visible = counted(connection, names, objects)
