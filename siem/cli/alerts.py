@@ -15,6 +15,7 @@ import typer
 
 from siem.cli import options
 from siem.cli.output import Format, write, write_texts
+from siem.config import Settings
 from siem.errors import UsageError
 from siem.sigma import LEVELS
 from siem.store import existing_store
@@ -53,12 +54,15 @@ def list_(
     """Alerts, newest first. `after_hours` and `history` mark them; --since and --until are about their last event."""
     wanted = _wanted(state, level)
     first, end = options.time(since), options.time(until)
-    with closing(existing_store(options.settings(store, content))) as kept:
+    settings = options.settings(store, content)
+    with closing(existing_store(settings)) as kept:
+        there = kept.alerts()
+        key = rule and _key(rule, there, settings)
         found = [
             one
-            for one in kept.alerts()
+            for one in there
             if one.state in wanted[0] and one.level in wanted[1]
-            and (rule is None or one.rule_id == rule)
+            and (key is None or one.rule_id == key)
             and (history is None or one.history == history)
             and (first is None or one.last >= first) and (end is None or one.last < end)
         ]  # fmt: skip
@@ -132,7 +136,7 @@ def _act(
     disposition: Disposition | None = None,
 ) -> None:
     """One action on each alert, all of them or none."""
-    author, now = person(by), options.now()
+    author, text, now = person(by), options.words("--text", text), options.now()
     if verb is Verb.CLOSE and not text.strip():
         raise UsageError("--text: say why, for whoever reads it next year")
     with closing(existing_store(options.settings(store, content))) as kept:
@@ -152,7 +156,7 @@ def person(by: str | None) -> str:
         raise UsageError("--by: say who you are, or set SIEM_PERSON") from error
     if not name.strip():
         raise UsageError("--by: say who you are")
-    return name
+    return options.words("--by", name)
 
 
 def named(kept: Store, ids: Sequence[str]) -> list[Alert]:
@@ -163,7 +167,7 @@ def named(kept: Store, ids: Sequence[str]) -> list[Alert]:
     """
     found: dict[str, Alert] = {}
     for id_ in ids:
-        one = kept.alert(id_) or _begins(kept, id_)
+        one = kept.alert(options.words("ID", id_)) or _begins(kept, id_)
         survivor = one if one.merged_into is None else kept.alert(one.merged_into)
         if survivor is not None:
             found[survivor.id] = survivor
@@ -177,6 +181,15 @@ def _begins(kept: Store, start: str) -> Alert:
     if len(found) > 1:
         raise UsageError(f"alert {start}: {len(found)} ids begin so; give more of it")
     return found[0]
+
+
+def _key(rule: str, alerts: Sequence[Alert], settings: Settings) -> str:
+    """How alerts call a rule: rules that have an id and a name may be asked for by either. Of one that is in use no
+    more only what its alerts say is known."""
+    if any(one.rule_id == rule for one in alerts):
+        return rule
+    one = options.rules(None, settings.content, told=False).called(rule)
+    return one.key if one else rule
 
 
 def _wanted(states: Sequence[str] | None, level: str | None) -> tuple[set[str], set[str]]:

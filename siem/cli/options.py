@@ -143,6 +143,19 @@ def time(text: str | None) -> datetime | None:
         raise UsageError(f"{text}: no time; write 2026-11-01, 2026-11-01T02:00:00Z, or 30d or 12h before now") from None
 
 
+def words(option: str, text: str) -> str:
+    """What somebody wrote, to be kept.
+
+    Raises:
+        UsageError: it is not UTF-8, which nothing can keep.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{option}: that is not UTF-8") from None
+    return text
+
+
 def in_utc(time: datetime) -> datetime:
     """Times that name no zone are in UTC."""
     return time if time.tzinfo else time.replace(tzinfo=UTC)

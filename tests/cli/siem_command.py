@@ -11,7 +11,7 @@ from typing import Any
 
 def siem(*arguments: object, cwd: Path | None = None, code: int = 0) -> subprocess.CompletedProcess[bytes]:
     """`siem ARGUMENTS…`; it has to end with this code."""
-    command = [sys.executable, "-m", "siem", *map(str, arguments)]
+    command = [sys.executable, "-m", "siem", *[one if isinstance(one, bytes) else str(one) for one in arguments]]
     done = subprocess.run(command, cwd=cwd, capture_output=True, check=False)
     assert done.returncode == code, done.stderr.decode()
     return done

@@ -63,6 +63,13 @@ def test_an_alert_is_shown_to_people(store: Path) -> None:
     assert f"id {id_}" in told
 
 
+def test_a_rule_with_an_id_is_found_by_its_name_too(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "detections").mkdir(parents=True)
+    named = RULE.replace("id: 11111111", "name: console_login\nid: 11111111")
+    (tmp_path / "mine" / "detections" / "login.yml").write_text(named)
+    assert alerts(store, "--rule", "console_login", "--content", tmp_path / "mine") == alerts(store) != []
+
+
 def test_lists_are_narrowed(store: Path) -> None:
     every = alerts(store)
     assert alerts(store, "--level", "critical") == []
@@ -88,7 +95,10 @@ def test_lists_are_narrowed(store: Path) -> None:
         (["list", "--state", "shut"], "--state shut: write open, acknowledged, closed"),
         (["list", "--level", "severe"], "--level severe"),
         (["ack", "abcdefg", "--by", " "], "say who you are"),
+        (["ack", "abcdefg", "--by", b"M\xfcller"], "--by: that is not UTF-8"),
+        (["ack", "abcdefg", "--text", b"f\xfcr mich"], "--text: that is not UTF-8"),
+        (["show", b"\xffabcdefg"], "ID: that is not UTF-8"),
     ],
 )
-def test_a_wrong_call_says_what_is_wrong(store: Path, arguments: list[str], said: str) -> None:
+def test_a_wrong_call_says_what_is_wrong(store: Path, arguments: list[str | bytes], said: str) -> None:
     assert said in siem("alerts", *arguments, "--store", store, code=2).stderr.decode()

@@ -62,7 +62,7 @@ def except_(
     settings = options.settings(store, content)
     folder = filters(settings.content)
     author, now = person(by), options.now()
-    terms = terms_of(reason, until, owner or author, now)
+    terms = terms_of(options.words("--reason", reason), until, options.words("--owner", owner or author), now)
     sources = Sources.of(registry := options.registry(settings.content))
     in_use = options.as_set(options.rules(None, settings.content, told=False), settings.content)
     with closing(existing_store(settings)) as kept:
