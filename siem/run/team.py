@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -18,20 +19,23 @@ SUFFIXES = (".yml", ".yaml")
 
 def team_tuning(content: Path | None) -> tuple[Tuning | None, list[ContentError]]:
     """See `siem.sigma.load_tuning`; without a file nothing is set."""
-    file = _file(content, "settings")
-    return load_tuning(file) if file else (Tuning(), [])
+    file, twice = _file(content, "settings")
+    tuning, errors = load_tuning(file) if file else (Tuning(), [])
+    return tuning, [*errors, *twice]
 
 
 def team_accounts(content: Path | None) -> tuple[Accounts, list[ContentError]]:
     """See `siem.enrich.accounts.load_accounts`; without a file nobody is named."""
-    file = _file(content, "accounts")
-    return load_accounts(file) if file else (Accounts(), [])
+    file, twice = _file(content, "accounts")
+    accounts, errors = load_accounts(file) if file else (Accounts(), [])
+    return accounts, [*errors, *twice]
 
 
 def team_calendar(content: Path | None) -> tuple[Calendar | None, list[ContentError]]:
     """See `siem.calendar.load_calendar`; without a file there is no calendar, and nothing is after hours."""
-    file = _file(content, "calendar")
-    return load_calendar(file) if file else (None, [])
+    file, twice = _file(content, "calendar")
+    calendar, errors = load_calendar(file) if file else (None, [])
+    return calendar, [*errors, *twice]
 
 
 def tuned_set(found: RuleSet, content: Path | None, whole: bool = True) -> RuleSet:
@@ -57,9 +61,13 @@ def team_circumstances(content: Path | None, live_window: timedelta) -> tuple[Ci
     return replace(among, after_hours=calendar.is_after_hours) if calendar else among, [*wrong, *problems]
 
 
-def _file(content: Path | None, name: str) -> Path | None:
+def _file(content: Path | None, name: str) -> tuple[Path | None, list[ContentError]]:
+    """What has the name, whatever it is: a folder or a link to nothing is no file that is missing. Of two the first,
+    and that there is another."""
     files = [content / f"{name}{suffix}" for suffix in SUFFIXES] if content is not None else []
-    return next((file for file in files if file.is_file()), None)
+    there = [file for file in files if os.path.lexists(file)]
+    twice = [ContentError(f"{name}.yml is there too, and is used: keep one of them", str(one)) for one in there[1:]]
+    return next(iter(there), None), twice
 
 
 def strangers(tuning: Tuning, accounts: Accounts) -> Iterator[ContentError]:

@@ -120,6 +120,8 @@ def _levels(value: Any) -> Levels:
     if not isinstance(value, dict):
         return Levels(_level(value))
     found = {str(name).lower(): _level(level, str(name)) for name, level in value.items()}
+    if len(found) < len(value):
+        raise Problem("two environments are one: the case of their letters tells none apart")
     if not found:
         raise Problem("`level` must be a level, or a mapping of environments to levels")
     return Levels(found.pop(DEFAULT, None), MappingProxyType(found))

@@ -143,6 +143,7 @@ rules:
         ("rules:\n  failed: {level: hihg}\n", 2, "hihg is no level"),
         ("rules:\n  failed:\n    level:\n      default: low\n      dev: loud\n", 5, "loud is no level"),
         ("rules:\n  failed: {level: {}}\n", 2, "`level` must be a level, or a mapping"),
+        ("rules:\n  failed: {level: {dev: low, Dev: high}}\n", 2, "two environments are one"),
         ("rules:\n  failed: {tier: quiet}\n", 2, "`tier` must be alert or report"),
         ("rules:\n  failed: {channel: 7}\n", 2, "`channel` must be the name"),
         ("rules:\n  guessed: {threshold: many}\n", 2, "`threshold` must be a number"),
