@@ -52,7 +52,7 @@ def hidden(
     closed = {one.alert: one.disposition for one in actions if one.verb is Verb.CLOSE}
     found = [Hidden("appears", alert, alert.count) for alert in by_filter.all if not without.over(alert)]
     for alert in without.all:
-        left = sum([one.count for one in by_filter.over(alert)])
+        left = _left(alert, by_filter.over(alert))
         if left == alert.count:
             continue
         there = sorted(raised.over(alert), key=lambda one: (one.state == MERGED, one.first))
@@ -62,6 +62,14 @@ def hidden(
     order = ("gone", "shrinks", "appears")
     found.sort(key=lambda one: one.alert.first, reverse=True)
     return sorted(found, key=lambda one: (not one.confirmed, order.index(one.what)))
+
+
+def _left(alert: Alert, over: Sequence[Alert]) -> int:
+    """How many of its events alert still, in those that overlap it: with `suppress` these may have others of its
+    neighbours'. Where not all are listed, as many as those have."""
+    if all(len(one.events) == one.count for one in [alert, *over]):
+        return len(set(alert.events).intersection([event for one in over for event in one.events]))
+    return min(alert.count, sum([one.count for one in over]))
 
 
 class ByGroup:

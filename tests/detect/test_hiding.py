@@ -38,6 +38,15 @@ def test_alerts_go_shrink_and_appear_confirmed_ones_first() -> None:
     assert [one.standing and one.standing.id for one in found] == ["b", "a", None, None]
 
 
+def test_an_alert_that_lost_an_event_shrinks_though_another_takes_in_as_many_of_its_neighbours() -> None:
+    """`suppress: {for: 1h}` over events at 0, 20, 40 and 70 minutes, of which a filter takes the first."""
+    begun, next_ = alert("a"), replace(alert("b", 7 * HOUR / 6, 1), events=("d",))
+    begun = replace(begun, events=("a", "b", "c"))
+    after = replace(alert("c", HOUR / 3, 3), events=("b", "c", "d"))
+    found = hidden([begun, next_], [after], [], [])
+    assert [(one.what, one.alert.id, one.left) for one in found] == [("shrinks", "a", 2)]
+
+
 def test_what_was_confirmed_under_the_id_of_an_alert_that_was_merged_is_confirmed() -> None:
     old, new = alert("old", HOUR), alert("new")
     standing = [replace(old, state=MERGED, merged_into="new"), new]
