@@ -24,7 +24,7 @@ from siem.store import existing_store
 from siem.store.opensearch.cluster import preparing
 from siem.store.opensearch.cluster.connection import Connection, Json
 from siem.store.opensearch.cluster.preparing import Step, Thing, changes, periods, prepare, settled
-from siem.store.opensearch.cluster.templates import templates
+from siem.store.opensearch.cluster.templates import VERSION, templates
 from siem.store.opensearch.names import Names, Period, States
 
 pytestmark = pytest.mark.slow
@@ -180,7 +180,7 @@ def test_an_upgrade_gives_new_fields_to_indices_that_are_there(cluster_: Connect
     older(cluster_, names, without="network")
     assert "network" not in mapping(cluster_, f"{names.prefix}{INDEX}")["properties"]
     done = {change.name: change for change in prepare(cluster_, names, FIELDS)}
-    assert done[f"{names.prefix}siem-events"].why == "is of version 0, not 1"
+    assert done[f"{names.prefix}siem-events"].why == f"is of version 0, not {VERSION}"
     assert done[f"{names.prefix}{INDEX}"].why.startswith("lacks network.")
     assert mapping(cluster_, f"{names.prefix}{INDEX}")["properties"]["network"]["properties"]["bytes"] == {
         "type": "long",
@@ -194,7 +194,7 @@ def test_what_a_newer_program_prepared_is_left_alone(
 ) -> None:
     prepare(cluster_, names, FIELDS)
     monkeypatch.setattr(preparing, "VERSION", 0)
-    with pytest.raises(ConfigError, match=r"newer version.*version 1, this program's are of version 0\); upgrade"):
+    with pytest.raises(ConfigError, match=rf"newer version.*version {VERSION}, this program's are .* 0\); upgrade"):
         prepare(cluster_, names, FIELDS)
 
 

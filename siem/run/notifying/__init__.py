@@ -1,0 +1,1 @@
+"""Notices on their way: made of news, and sent to channels."""
