@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from siem.cli import options
 from siem.config import Settings, span
-from siem.run.team import team_accounts, team_calendar
+from siem.run.team import team_accounts, team_calendar, team_links, team_notify
 from siem.sigma.tuning import OPTIONS
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -61,6 +61,15 @@ def test_the_settings_on_the_page_hold_for_the_rules_that_are_shipped(team: Path
     assert (rules.refused, len(rules.disabled)) == ((), 1)
     assert {option for of in rules.set_at.values() for option in of} == OPTIONS.keys()
     assert not {option for option in OPTIONS if f"| `{option}` |" not in PAGE.read_text()}
+
+
+def test_the_channels_and_the_links_on_the_page_are_read(team: Path) -> None:
+    notify, wrong = team_notify(team)
+    links, problems = team_links(team)
+    assert (wrong, problems) == ([], [])
+    assert notify is not None
+    assert (list(notify.channels), str(notify.zone)) == (["ops", "tickets", "pager"], "Asia/Tokyo")
+    assert [link.name for link in links] == ["Alerts", "CloudTrail"]
 
 
 def test_the_accounts_and_the_calendar_on_the_page_are_read(team: Path) -> None:

@@ -20,6 +20,7 @@ from siem.cli import (
     doctor,
     hunt,
     ingest,
+    notify,
     parse,
     rejects,
     reparse,
@@ -53,6 +54,7 @@ app.command(name="verify")(verify.command)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(rules.app, name="rules")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(notify.app, name="notify")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(store.app, name="store")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from siem.detect.circumstances import Circumstances
 from siem.detect.sources import Sources
 from siem.errors import ConfigError, ContentError
 from siem.parsing import Registry, load_parsers
-from siem.run.team import team_circumstances, tuned_set
+from siem.present.notify import UTC, Notify, Words
+from siem.run.team import team_accounts, team_circumstances, team_links, team_notify, tuned_set
 from siem.sigma import Correlation, Rule, RuleSet, load_lists, load_pipelines, load_rules
 
 PACKAGE = Path(siem.__file__).parent
@@ -41,11 +43,16 @@ def load_registry(team: Path | None = None) -> tuple[Registry, list[ContentError
 
 @dataclass(frozen=True)
 class Content:
-    """Everything that judging needs. problems: what cannot be used, and why; it disturbs nothing else."""
+    """Everything that judging and notifying need. notify: None where notify.yml has a mistake.
+
+    problems: what cannot be used, and why; it disturbs nothing else.
+    """
 
     rules: RuleSet
     sources: Sources
     among: Circumstances
+    notify: Notify | None = field(default_factory=Notify)
+    words: Words = field(default_factory=Words)
     problems: tuple[ContentError, ...] = ()
 
 
@@ -62,8 +69,18 @@ def load_content(team: Path | None, live_window: timedelta, now: datetime) -> Co
     found = load_rules(rooms("detections", team), values, pipelines, replacing=True, now=now)
     rules = tuned_set(found, team)
     among, no_circumstances = team_circumstances(team, live_window)
-    problems = (*no_parsers, *no_lists, *no_pipelines, *rules.refused, *no_circumstances)
-    return Content(rules, Sources.of(registry), among, problems)
+    notify, no_notify = team_notify(team)
+    links, no_links = team_links(team)
+    words = Words(team_accounts(team)[0], notify.zone if notify else UTC, links, looks(rules))
+    problems = (*no_parsers, *no_lists, *no_pipelines, *rules.refused, *no_circumstances, *no_notify, *no_links)
+    return Content(rules, Sources.of(registry), among, notify, words, problems)
+
+
+def looks(rules: RuleSet) -> Callable[[str], Sequence[str]]:
+    """Of a rule by its key: what to look at first, before its alert is believed."""
+    known: list[Rule | Correlation] = [*rules.rules, *rules.correlations]
+    found = {rule.key: rule.falsepositives for rule in known}
+    return lambda key: found.get(key, ())
 
 
 def rooms(name: str, team: Path | None) -> list[Path]:

@@ -25,6 +25,8 @@ from siem.run.clocks import Steadiness
 from siem.run.detection import Detection
 from siem.run.leases import LEASE, Standing, Tenure
 from siem.run.metrics import Metrics
+from siem.run.notifying.posting import TIMEOUT
+from siem.run.notifying.sender import Sender, notify
 from siem.run.troubles import Troubles
 from siem.run.upkeep import compact, drop_old, seal_new
 from siem.run.watching import Watched
@@ -33,6 +35,9 @@ from siem.store.contract import Store
 
 LOOK = 0.5
 """Seconds between two looks at the clock, and at whether to end."""
+
+NOTIFY = 10.0
+"""Seconds between two looks at what is to be told."""
 
 HOUR, DAY = 3_600.0, 86_400.0
 
@@ -99,6 +104,7 @@ class Scheduler:
         self.metrics = Metrics(self._clocks.now, self._clocks.clock)
         self._tenure = Tenure(OURS, self.holder, self._clocks.clock, lease)
         self._troubles = Troubles(log, self._clocks.clock)
+        self._sender = Sender(self._clocks.now, log)
         self._jobs = self._made(settings)
         self._stores: dict[str, Store] = {}
         self._standing: Standing | None = None
@@ -131,6 +137,7 @@ class Scheduler:
             self._watch(timer)
         finally:
             timer.shutdown(wait=True)
+            self._sender.wait(TIMEOUT)  # what is taken and not noted would be sent again
             self._leave()
 
     def _made(self, settings: Settings) -> Sequence[Job]:
@@ -143,6 +150,7 @@ class Scheduler:
         )
         return (
             Job("detect", settings.scheduler.detect, 0, lambda store: detection.tick(store, self._goes_on)),
+            Job("notify", NOTIFY, NOTIFY, lambda store: notify(store, content, self._sender, self._goes_on)),
             Job("compact", HOUR, 60, lambda store: compact(store, self._clocks.now(), self._log)),
             Job("seal", DAY, HOUR, lambda store: seal_new(store, settings, self._clocks.now(), self._log)),
             Job("retain", DAY, HOUR, lambda store: self._retain(store, settings)),

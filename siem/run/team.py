@@ -1,4 +1,4 @@
-"""What a team keeps beside its rules: settings.yml, accounts.yml and calendar.yml of its content folder."""
+"""What a team keeps beside its rules: settings.yml, accounts.yml, calendar.yml, notify.yml and links.yml."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from siem.calendar import Calendar, load_calendar
 from siem.detect.circumstances import Circumstances
 from siem.enrich.accounts import Accounts, load_accounts
 from siem.errors import ContentError
+from siem.present.notify import UTC, Link, Notify, load_links, load_notify
 from siem.sigma import RuleSet, Tuning, load_tuning, tuned
 
 SUFFIXES = (".yml", ".yaml")
@@ -36,6 +37,20 @@ def team_calendar(content: Path | None) -> tuple[Calendar | None, list[ContentEr
     file, twice = _file(content, "calendar")
     calendar, errors = load_calendar(file) if file else (None, [])
     return calendar, [*errors, *twice]
+
+
+def team_notify(content: Path | None) -> tuple[Notify | None, list[ContentError]]:
+    """See `siem.present.notify.load_notify`; without a file nobody is told. In the zone of calendar.yml."""
+    calendar, _ = team_calendar(content)
+    zone = calendar.zone if calendar else UTC
+    file = _file(content, "notify")
+    return load_notify(file, zone) if file else (Notify(zone=zone), [])
+
+
+def team_links(content: Path | None) -> tuple[tuple[Link, ...], list[ContentError]]:
+    """See `siem.present.notify.load_links`; without a file there are none."""
+    file = _file(content, "links")
+    return load_links(file) if file else ((), [])
 
 
 def tuned_set(found: RuleSet, content: Path | None, whole: bool = True) -> RuleSet:

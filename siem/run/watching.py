@@ -53,6 +53,11 @@ class Watched:
             self._tell(frozenset([("refused", str(error)), *_problems(self._content)]))
         return self._content
 
+    @property
+    def current(self) -> Content | None:
+        """As it was found last; None: it never was."""
+        return self._content
+
     def _are_written(self, files: frozenset[File]) -> bool:
         """Just now: a file that is saved is empty for a moment."""
         time.sleep(SETTLING)

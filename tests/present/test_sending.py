@@ -67,7 +67,7 @@ def raised(store: Store, *alerts: Alert) -> None:
 
 def notice_of(store: Store, team: Notify) -> Notice:
     raised(store, ALERT)
-    make(store, team, lambda past: Words(past=past), NOW)
+    make(store, team, Words(), NOW)
     (one,) = store.outbox(9)
     return one
 
@@ -83,7 +83,7 @@ class World:
 
     def tick(self, after: timedelta = timedelta()) -> None:
         self.now += after
-        make(self.store, self.team, lambda past: Words(past=past), self.now)
+        make(self.store, self.team, Words(), self.now)
         self.sender.begin(self.store, self.team.channels, lambda: True)
         self.sender.wait(20)
 
@@ -171,7 +171,7 @@ def test_a_channel_that_hangs_keeps_no_other_waiting(store: Store, receiver: Rec
         world = World(store, hook(receiver), hook(other, "other"))
         raised(store, ALERT)
         receiver.failing.append(hang)
-        make(store, world.team, lambda past: Words(), NOW)
+        make(store, world.team, Words(), NOW)
         world.sender.begin(store, world.team.channels, lambda: True)
         begun = time.monotonic()
         while not other.received:

@@ -5,9 +5,10 @@ from siem.present.notify.making import Sort, Standing, keys, made
 from siem.present.notify.message import Past, Words
 from siem.present.notify.reading import load_notify
 from siem.present.notify.secrets import Secret
-from siem.present.notify.team import Channel, Kind, Notify, Target
+from siem.present.notify.team import UTC, Channel, Kind, Notify, Target
 
 __all__ = [
+    "UTC",
     "Channel",
     "Kind",
     "Link",

@@ -33,13 +33,14 @@ REMOVED = "removed"
 
 
 class Sort(StrEnum):
-    """Kinds of notices. An ALERT and an ESCALATION are about one alert; the others gather many."""
+    """Kinds of notices. An ALERT and an ESCALATION are about one alert; a TEST about none; the others gather many."""
 
     ALERT = "alert"
     ESCALATION = "escalation"
     HISTORY = "history"
     DIGEST = "digest"
     SUMMARY = "summary"
+    TEST = "test"
 
 
 GATHERED = (Sort.HISTORY, Sort.DIGEST, Sort.SUMMARY)

@@ -35,7 +35,7 @@ from siem.present.notify.secrets import Secret, secret
 from siem.present.notify.team import Channel, Digest, Escalation, Kind, Limit, Notify, Route, Target
 from siem.problem import Place, Problem, Problems
 from siem.sigma import LEVELS
-from siem.sigma.correlation.reading import timespan
+from siem.sigma.spans import span
 
 T = TypeVar("T")
 SECTIONS = ("channels", "routes", "escalation")
@@ -229,10 +229,9 @@ def texts(given: Mapping[Any, Any], key: str) -> tuple[str, ...]:
 
 
 def _span(value: Any, key: str) -> timedelta:
-    try:
-        return timespan(value)
-    except Problem:
-        raise Problem(f"`{key}` needs a time, as 30m or 2h", (key,)) from None
+    if value is None:
+        raise Problem(f"`{key}` needs a time, as 30m")
+    return _at((key,), lambda: span(value, key))
 
 
 def _known(given: Any, keys: tuple[str, ...]) -> None:

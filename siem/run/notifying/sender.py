@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from siem.errors import SiemError
 from siem.present.notify import Channel, Notify, Past, Sort, Standing, Words, keys, made
 from siem.run.notifying.channels import send
 from siem.run.notifying.posting import Undelivered
+from siem.run.watching import Watched
 from siem.store.contract import Store
 from siem.store.outbox import Notice, Outcome
 
@@ -31,7 +32,22 @@ FIRST, LONGEST = timedelta(seconds=10), timedelta(hours=1)
 GATHERED = (Sort.HISTORY, Sort.DIGEST, Sort.SUMMARY)
 
 
-def make(store: Store, notify: Notify, words: Callable[[Past], Words], now: datetime) -> int:
+def notify(store: Store, content: Watched, sender: Sender, goes_on: Callable[[], bool]) -> None:
+    """A scheduler's run: notices are made, and begin to be sent. Where notify.yml has a mistake the one before it
+    holds; without one before it the news wait.
+
+    Raises:
+        Unavailable: the store is away; what was posted stays.
+    """
+    if (used := content.current) is None:
+        return
+    sender.team = used.notify or sender.team
+    if sender.team is not None:
+        make(store, sender.team, used.words, sender.now())
+        sender.begin(store, sender.team.channels, goes_on)
+
+
+def make(store: Store, notify: Notify, words: Words, now: datetime) -> int:
     """Make notices of all news; how many. Where somebody else does so too, the next run goes on.
 
     Raises:
@@ -51,7 +67,7 @@ def make(store: Store, notify: Notify, words: Callable[[Past], Words], now: date
             },
             {name: store.recent(name, now - one.limit.within) for name, one in notify.channels.items()},
         )
-        notices = made(news, standing, notify, words(Past.of(alerts.values())), now)
+        notices = made(news, standing, notify, replace(words, past=Past.of(alerts.values())), now)
         if not store.post(notices, news):
             break
         count += len(notices)
@@ -60,11 +76,12 @@ def make(store: Store, notify: Notify, words: Callable[[Past], Words], now: date
 
 @dataclass
 class Sender:
-    """Of one process. log: of structlog. chance: for jitter."""
+    """Of one process. log: of structlog. chance: for jitter. team: whom to tell, as far as it is known."""
 
     now: Callable[[], datetime]
     log: Any
     chance: random.Random = field(default_factory=random.Random)
+    team: Notify | None = None
     _running: dict[str, threading.Thread] = field(default_factory=dict)
     _until: dict[str, datetime] = field(default_factory=dict)
     _troubles: dict[str, str] = field(default_factory=dict)
