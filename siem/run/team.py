@@ -85,6 +85,16 @@ def _file(content: Path | None, name: str) -> tuple[Path | None, list[ContentErr
     return next(iter(there), None), twice
 
 
+def unknown_channels(rules: RuleSet, notify: Notify) -> Iterator[ContentError]:
+    """Channels that rules name, and notify.yml does not have, where it has any."""
+    for rule in (*rules.rules, *rules.correlations):
+        if notify.channels and rule.channel is not None and rule.channel not in notify.channels:
+            said = rules.set_at.get(rule.key, {}).get("channel", "")
+            file, _, line = said.rpartition(":") if said else (rule.file, "", str(rule.line))
+            message = f"notify.yml has no channel {rule.channel}: alerts of {rule.title} go where routes say"
+            yield ContentError(message, file, int(line))
+
+
 def strangers(tuning: Tuning, accounts: Accounts) -> Iterator[ContentError]:
     """Environments that settings name and no account is of."""
     known = accounts.environments

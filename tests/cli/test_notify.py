@@ -93,3 +93,16 @@ def test_an_alert_reaches_its_channel_from_a_scheduler(tmp_path: Path, receiver:
     (row,) = lines(siem("notify", "list", "--all", *logs.place))
     assert row["sent"]
     assert "s3cr3t" not in logs.told()
+
+
+def test_rules_check_tells_of_a_channel_that_is_not_there_and_of_a_mistake(content: Path, tmp_path: Path) -> None:
+    (content / "settings.yml").write_text("tags:\n  attack.t1078.004:\n    channel: rome\n")
+    rows = lines(siem("rules", "check", "--content", content, cwd=tmp_path))
+    (one, *_) = [row for row in rows if "rome" in row["problem"]]
+    assert (one["severity"], one["place"]) == ("warning", f"{content}/settings.yml:3")
+    assert "alerts of" in one["problem"]
+    (content / "notify.yml").write_text("channels:\n  a: {}\n")
+    (content / "links.yml").write_text("A: ftp://x/\n")
+    rows = lines(siem("rules", "check", "--content", content, cwd=tmp_path, code=1))
+    places = {row["place"] for row in rows if row["severity"] == "error"}
+    assert places == {f"{content}/notify.yml:2", f"{content}/links.yml:1"}

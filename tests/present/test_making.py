@@ -248,6 +248,13 @@ class TestEscalation:
         found = team.hears(*quiet)
         assert {one.channel for one in found} == {"hook"}
 
+    def test_what_no_route_leads_anywhere_any_more_is_not_and_is_not_said_to_be_gone(self) -> None:
+        team = self.team()
+        team.hears(ALERT)
+        changed = {one.key: one for one in team.hears(replace(ALERT, tier="report"))}
+        one = changed[f"pager/escalation/{ALERT.id}"]
+        assert (one.due, one.body["state"]) == (None, "open")
+
     def test_what_is_gone_is_not(self) -> None:
         team = self.team()
         team.hears(ALERT)

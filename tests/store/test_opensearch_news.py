@@ -6,16 +6,23 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from stores import connected, emptied, prepared, removed, shipped_fields
 
 from siem.errors import Unavailable
 from siem.parsing.batch import Parsed
+from siem.present.notify import Notify, Words
+from siem.present.notify.reading import channel
+from siem.present.notify.team import Route
+from siem.run.notifying.sender import make
 from siem.store.contract import Again, Alert, Judged
+from siem.store.embedded import EmbeddedStore
 from siem.store.opensearch import OpenSearchStore, news
 from siem.store.opensearch.names import Names
-from siem.testing.deliveries import TRAIL, delivery, put, trail
+from siem.store.outbox import Notice, Outcome
+from siem.testing.deliveries import NOW, TRAIL, delivery, put, trail
 from siem.testing.judging_contract import ALERT, SIGNAL, Settled
 from siem.testing.outbox_contract import SEEN, told
 
@@ -161,3 +168,23 @@ def test_one_that_was_asleep_and_wakes_behind_the_next_clears_nothing(opened: Ca
     assert told(other) == ["1"]
     (alert,) = other.alerts()
     assert alert == ALERT
+
+
+def test_notices_are_made_of_them_as_on_one_machine(opened: Callable[..., OpenSearchStore], tmp_path: Path) -> None:
+    """New, growing, acknowledged and old alerts, whatever order a search has."""
+    team = Notify({"hook": channel("hook", {"webhook": {"url": "https://a.example/"}})}, (Route(("hook",)),))
+    folder = EmbeddedStore(tmp_path / "store")
+    known: list[list[Notice]] = []
+    for store in (opened(), folder):
+        old = replace(ALERT, id="old", history=True)
+        store.mark(Judged([SIGNAL]), Settled(ALERT, replace(ALERT, id="2"), old))
+        make(store, team, Words(), NOW)
+        for notice in store.due("hook", NOW, 9):
+            store.tried(Outcome(notice.key, notice.revision, sent=NOW, ref="taken"))
+        store.act([SEEN])
+        make(store, team, Words(), NOW)
+        assert (make(store, team, Words(), NOW), store.news(9)) == (0, [])
+        known.append(store.outbox(9))
+    folder.close()
+    assert known[0] == known[1]
+    assert {notice.kind for notice in known[0]} == {"alert", "history"}

@@ -12,7 +12,15 @@ from siem.cli import options
 from siem.cli.output import tell, write
 from siem.errors import ContentError
 from siem.run.content import shipped_content
-from siem.run.team import strangers, team_accounts, team_calendar, team_links, team_notify, team_tuning
+from siem.run.team import (
+    strangers,
+    team_accounts,
+    team_calendar,
+    team_links,
+    team_notify,
+    team_tuning,
+    unknown_channels,
+)
 from siem.sigma import Doubting, Filter, lapsing, tuned
 from siem.sigma.files import DETECTIONS
 
@@ -67,12 +75,12 @@ def teams(paths: list[Path] | None, content: Path | None) -> Iterator[Path]:
 def team(folder: Path) -> tuple[list[ContentError], list[ContentError]]:
     """What is wrong with what a team keeps beside its rules, and what is perhaps not meant."""
     accounts, errors = team_accounts(folder)
-    errors += [*team_calendar(folder)[1], *team_notify(folder)[1], *team_links(folder)[1]]
-    tuning, wrong = team_tuning(folder)
-    errors += wrong
-    if tuning is None or not tuning.file:
+    notify, untold = team_notify(folder)
+    tuning, unset = team_tuning(folder)
+    errors += [*team_calendar(folder)[1], *untold, *team_links(folder)[1], *unset]
+    if tuning is None or not (tuning.file or (notify and notify.channels)):
         return errors, []
     in_use = replace(options.rules(None, folder, told=False), refused=(), doubts=())
     made = tuned(in_use, tuning)
     errors = sorted([*errors, *made.refused], key=lambda one: (one.file or "", one.line or 0))
-    return errors, [*made.doubts, *strangers(tuning, accounts)]
+    return errors, [*made.doubts, *strangers(tuning, accounts), *(unknown_channels(made, notify) if notify else ())]

@@ -92,6 +92,8 @@ class _Making:
         self._notices: dict[str, Notice] = {}
         self._gathering: dict[tuple[str, str], Gathering] = {}
         self._recent = Counter(standing.recent)
+        summed = {at: one for at, one in standing.latest.items() if at[1] == Sort.SUMMARY}
+        self._summed = {channel: frozenset(one.body["ids"]) for (channel, _), one in summed.items()}
 
     def made(self) -> list[Notice]:
         gathered = [one.notice(self._now) for one in self._gathering.values()]
@@ -108,7 +110,7 @@ class _Making:
             elif alert and name in wanted and alert.state == OPEN:
                 self._begin(channel, alert)
         for escalation in self._notify.escalations:
-            self._escalate(escalation, id_, alert if wanted else None)
+            self._escalate(escalation, id_, alert, bool(wanted))
 
     def _begin(self, channel: Channel, alert: Alert) -> None:
         """A channel has not heard of the alert."""
@@ -125,8 +127,7 @@ class _Making:
             return Sort.HISTORY
         if channel.is_gathered(alert.level):
             return Sort.DIGEST
-        summary = self._standing.latest.get((channel.name, Sort.SUMMARY))
-        is_told = summary is not None and alert.id in summary.body["ids"]
+        is_told = alert.id in self._summed.get(channel.name, ())
         return Sort.SUMMARY if is_told or self._recent[channel.name] >= channel.limit.messages else Sort.ALERT
 
     def _new(self, channel: str, sort: Sort, alert: Alert, due: datetime) -> Notice:
@@ -146,11 +147,11 @@ class _Making:
         at = self._now + wait
         return at if level == CRITICAL else self._notify.quiet_until(channel, at)
 
-    def _escalate(self, escalation: Escalation, id_: str, alert: Alert | None) -> None:
+    def _escalate(self, escalation: Escalation, id_: str, alert: Alert | None, wanted: bool) -> None:
         """A notice that is due when the alert is still open then; withdrawn when it is not any more."""
         at = key(escalation.channel, Sort.ESCALATION, id_)
         before = self._standing.notices.get(at)
-        is_open = alert is not None and alert.state == OPEN and not alert.history
+        is_open = wanted and alert is not None and alert.state == OPEN and not alert.history
         loud = is_open and alert is not None and is_at_least(alert.level, escalation.level)
         if before is None:
             if loud and alert:

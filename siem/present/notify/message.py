@@ -20,8 +20,10 @@ BACK = timedelta(days=30)
 """How far back a message counts what a rule and a principal did."""
 
 PRINCIPAL = ("siem.principal.id", "user.name")
-PERSON = ("siem.principal.person", "siem.principal.role")
-RESOURCE = ("siem.resource.id", "resource.name", "url.path", "destination.ip")
+PERSON = ("siem.principal.person",)
+ASKED = ".requestParameters."
+"""In the name of a field that says what a call was about; of a rule's own group, title or text."""
+RESOURCE = ("url.path", "destination.ip")
 SOURCE = ("source.address", "source.ip")
 REGION = ("cloud.region",)
 SHORT = 1_000
@@ -95,7 +97,9 @@ def body(alert: Alert, words: Words) -> dict[str, Any]:
         "region": _first(alert, REGION),
         "principal": principal(alert),
         "person": _first(alert, PERSON),
-        "resource": _first(alert, RESOURCE),
+        "actions": [text[:SHORT] for text in alert.values.get("event.action", ())],
+        "errors": [text[:SHORT] for text in alert.values.get("error.code", ())],
+        "resource": _first(alert, [*[name for name in alert.values if ASKED in name], *RESOURCE]),
         "source": _first(alert, SOURCE),
         "first": text_of(alert.first),
         "last": text_of(alert.last),

@@ -20,7 +20,7 @@ escalation:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -247,10 +247,3 @@ def _at(place: Place, read: Callable[[], T]) -> T:
         return read()
     except Problem as problem:
         raise Problem(problem.message, (*place, *problem.place)) from None
-
-
-def strangers(notify: Notify, named: Iterator[tuple[str, str]]) -> Iterator[str]:
-    """Of rules that name channels (rule, channel): those that name one which is not there."""
-    for rule, name in named:
-        if name not in notify.channels:
-            yield f"rule {rule} names the channel {name}, which notify.yml has not: its alerts go as routes say"

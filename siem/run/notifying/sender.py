@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,11 +17,14 @@ from siem.present.notify import Channel, Notify, Past, Sort, Standing, Words, ke
 from siem.run.notifying.channels import send
 from siem.run.notifying.posting import Undelivered
 from siem.run.watching import Watched
-from siem.store.contract import Store
-from siem.store.outbox import Notice, Outcome
+from siem.store.contract import Alert, Store
+from siem.store.outbox import News, Notice, Outcome
 
 TOGETHER = 500
 """News of which notices are made at a time."""
+
+MOST = 10_000
+"""News that are looked at with one scan of all alerts."""
 
 AT_ONCE = 50
 """Notices that a channel is sent between two looks at the news."""
@@ -54,24 +57,25 @@ def make(store: Store, notify: Notify, words: Words, now: datetime) -> int:
         Unavailable: the store is away; what was posted stays.
     """
     count = 0
-    while news := store.news(TOGETHER):
+    while news := store.news(MOST):
         alerts = {alert.id: alert for alert in store.alerts(merged=True)} if notify.channels else {}
-        standing = Standing(
-            alerts,
-            store.notices(keys(news, notify)),
-            {
-                (name, sort): found
-                for name in notify.channels
-                for sort in GATHERED
-                if (found := store.latest(name, sort)) is not None
-            },
-            {name: store.recent(name, now - one.limit.within) for name, one in notify.channels.items()},
-        )
-        notices = made(news, standing, notify, replace(words, past=Past.of(alerts.values())), now)
-        if not store.post(notices, news):
-            break
-        count += len(notices)
+        known = replace(words, past=Past.of(alerts.values()))
+        for start in range(0, len(news), TOGETHER):
+            part = news[start : start + TOGETHER]
+            notices = made(part, _standing(store, notify, alerts, part, now), notify, known, now)
+            if not store.post(notices, part):
+                return count
+            count += len(notices)
     return count
+
+
+def _standing(
+    store: Store, notify: Notify, alerts: Mapping[str, Alert], news: Sequence[News], now: datetime
+) -> Standing:
+    gathered = {(name, sort): store.latest(name, sort) for name in notify.channels for sort in GATHERED}
+    recent = {name: store.recent(name, now - one.limit.within) for name, one in notify.channels.items()}
+    latest: dict[tuple[str, str], Notice] = {at: one for at, one in gathered.items() if one is not None}
+    return Standing(alerts, store.notices(keys(news, notify)), latest, recent)
 
 
 @dataclass
