@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from receiver import Receiver, receiving, status
 from siem_command import lines, siem
 from test_scheduler_command import RULE, Logs, wait
+
+from siem.cli.doctor import notifications
+from siem.errors import ContentError
+from siem.present.notify import Notify
+from siem.run.team import team_notify
+from siem.store.checks import Verdict
+from siem.store.outbox import Notice
+from siem.testing.deliveries import NOW
 
 NOTIFY = """\
 channels:
@@ -106,3 +116,21 @@ def test_rules_check_tells_of_a_channel_that_is_not_there_and_of_a_mistake(conte
     rows = lines(siem("rules", "check", "--content", content, cwd=tmp_path, code=1))
     places = {row["place"] for row in rows if row["severity"] == "error"}
     assert places == {f"{content}/notify.yml:2", f"{content}/links.yml:1"}
+
+
+def test_doctor_says_of_each_channel_whether_it_takes_its_messages(content: Path) -> None:
+    notify = team_notify(content)[0]
+    waits = Notice("k", "hook", "alert", {}, NOW, NOW - timedelta(minutes=6))
+    failed = replace(waits, channel="room", error="answered 404", due=None)
+    gone = replace(waits, channel="pager")
+    found = {check.what: check for check in notifications([waits, failed, gone], (notify, []), NOW)}
+    assert {what: (check.verdict, check.said) for what, check in found.items()} == {
+        "channel hook": (Verdict.WARNING, "1 messages wait for longer than 5 minutes"),
+        "channel room": (Verdict.WARNING, "1 messages failed, 1 for good; the last: answered 404"),
+        "channel pager": (Verdict.WARNING, "1 messages wait, and notify.yml has it not"),
+    }
+    early = replace(waits, due=NOW + timedelta(hours=1))
+    assert {check.verdict for check in notifications([early], (notify, []), NOW)} == {Verdict.OK}
+    assert list(notifications([], (Notify(), []), NOW)) == []
+    (wrong,) = notifications([], (None, [ContentError("bad", "notify.yml", 3)]), NOW)
+    assert (wrong.verdict, wrong.said) == (Verdict.FAILURE, "notify.yml:3: bad")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -101,9 +102,10 @@ class Sender:
             thread.start()
 
     def wait(self, seconds: float) -> None:
-        """Until all channels are through, or so long for each."""
+        """Until all channels are through, or so long."""
+        end = time.monotonic() + seconds
         for thread in self._running.values():
-            thread.join(seconds)
+            thread.join(max(end - time.monotonic(), 0))
 
     def _send(self, store: Store, channel: Channel, goes_on: Callable[[], bool]) -> None:
         try:
