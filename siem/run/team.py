@@ -43,14 +43,16 @@ def team_notify(content: Path | None) -> tuple[Notify | None, list[ContentError]
     """See `siem.present.notify.load_notify`; without a file nobody is told. In the zone of calendar.yml."""
     calendar, _ = team_calendar(content)
     zone = calendar.zone if calendar else UTC
-    file = _file(content, "notify")
-    return load_notify(file, zone) if file else (Notify(zone=zone), [])
+    file, twice = _file(content, "notify")
+    notify, errors = load_notify(file, zone) if file else (Notify(zone=zone), [])
+    return notify, [*errors, *twice]
 
 
 def team_links(content: Path | None) -> tuple[tuple[Link, ...], list[ContentError]]:
     """See `siem.present.notify.load_links`; without a file there are none."""
-    file = _file(content, "links")
-    return load_links(file) if file else ((), [])
+    file, twice = _file(content, "links")
+    links, errors = load_links(file) if file else ((), [])
+    return links, [*errors, *twice]
 
 
 def tuned_set(found: RuleSet, content: Path | None, whole: bool = True) -> RuleSet:
