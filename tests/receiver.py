@@ -66,6 +66,18 @@ def half(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
+def dripping(what: bytes) -> Failing:
+    """A byte now and then: never too long for one, and too long for all."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        for byte in what:
+            handler.wfile.write(bytes([byte]))
+            time.sleep(0.2)
+
+    return answer
+
+
 def close(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 from alerts import ALERT, EVIL, HOUR, MINUTE, NOW, notify
-from receiver import Receiver, close, garbage, half, hang, receiving, status
+from receiver import Receiver, close, dripping, garbage, half, hang, receiving, status
 from structlog.testing import LogCapture
 
 from siem.present.notify import Channel, Notify, Words
@@ -35,7 +35,7 @@ SECRET = "s3cr3t-value"  # noqa: S105
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posting.posted, "__defaults__", (1.0,))
+    monkeypatch.setattr(posting.posted, "__defaults__", (1.0, 2.0))
     monkeypatch.setenv("A_SECRET", SECRET)
 
 
@@ -135,6 +135,8 @@ AGAIN = {
     "hangs": (hang, "too long"),
     "half an answer": (half, "no whole answer"),
     "closes": (close, "no whole answer"),
+    "drips": (dripping(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 99), "no whole answer"),
+    "drips its content": (dripping(b"HTTP/1.1 200\r\n\r\n" + b"x" * 99), "no whole answer"),
     "no HTTP": (garbage, "no whole answer"),
     "redirects": (status(302, Location="http://127.0.0.1:1/"), "302, a redirect, which is not followed"),
     "moved": (status(308, Location="/other"), "308, a redirect"),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.error import HTTPError, URLError
 
-TIMEOUT = 10.0
-"""Seconds for a connection, and for each part of an answer."""
+TIMEOUT, WHOLE = 10.0, 30.0
+"""Seconds for a connection and for each part of an answer; and for all of it, which may come a byte at a time."""
 
 MOST = 64 << 10
 """Bytes of an answer that are read."""
@@ -46,7 +50,14 @@ class _Stays(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def posted(url: str, body: bytes, headers: Mapping[str, str], now: datetime, timeout: float = TIMEOUT) -> Answer:
+def posted(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    now: datetime,
+    timeout: float = TIMEOUT,
+    whole: float = WHOLE,
+) -> Answer:
     """The answer to a POST.
 
     Raises:
@@ -54,7 +65,7 @@ def posted(url: str, body: bytes, headers: Mapping[str, str], now: datetime, tim
     """
     request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310  (see `reading.checked`)
     try:
-        with urllib.request.build_opener(_Stays).open(request, timeout=timeout) as answer:
+        with _bounded(whole) as opener, opener.open(request, timeout=timeout) as answer:
             body = answer.read(MOST)
             if len(body) < MOST and answer.length:
                 raise Undelivered("no whole answer: it ends early")
@@ -68,6 +79,41 @@ def posted(url: str, body: bytes, headers: Mapping[str, str], now: datetime, tim
         raise Undelivered(f"no whole answer: {_reason(error)}") from None
     except ValueError:
         raise Undelivered("the address is none that can be asked") from None
+
+
+@contextmanager
+def _bounded(whole: float) -> Iterator[urllib.request.OpenerDirector]:
+    """What opens connections that are cut after so many seconds, whatever comes through them."""
+    watches: list[threading.Timer] = []
+
+    def watched(kind: type[HTTPConnection]) -> type[HTTPConnection]:
+        class Connection(kind):  # type: ignore[misc, valid-type]
+            def connect(self) -> None:
+                super().connect()
+                watches.append(threading.Timer(whole, _cut, [self.sock]))
+                watches[-1].daemon = True
+                watches[-1].start()
+
+        return Connection
+
+    class Http(urllib.request.HTTPHandler):
+        def http_open(self, request: urllib.request.Request) -> Any:
+            return self.do_open(watched(HTTPConnection), request)
+
+    class Https(urllib.request.HTTPSHandler):
+        def https_open(self, request: urllib.request.Request) -> Any:
+            return self.do_open(watched(HTTPSConnection), request, context=ssl.create_default_context())
+
+    try:
+        yield urllib.request.build_opener(_Stays, Http, Https)
+    finally:
+        for watch in watches:
+            watch.cancel()
+
+
+def _cut(connection: socket.socket) -> None:
+    with suppress(OSError):  # it has ended
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _refused(status: int, after: str | None, said: str, now: datetime) -> Undelivered:
