@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import random
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,6 +31,7 @@ from siem.store.handling import Action, Verb
 from siem.store.outbox import Notice
 from siem.testing.judging_contract import SIGNAL, Settled
 
+TLS = Path(__file__).parent.parent / "store" / "tls"
 SECRET = "s3cr3t-value"  # noqa: S105
 
 
@@ -205,6 +207,21 @@ def test_nobody_listens(store: Store, receiver: Receiver) -> None:
     raised(store, ALERT)
     world.tick()
     assert world.unsent() == ["no connection: Connection refused"]
+
+
+def test_a_service_has_to_prove_who_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    with receiving(served) as receiver:
+        url = receiver.url().replace("http://127.0.0.1", "https://localhost")
+        world = World(store, channel("hook", {"webhook": {"url": url}}))
+        raised(store, ALERT)
+        world.tick()
+        assert "no connection" in world.unsent()[0]
+        monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
+        world.tick(MINUTE)
+        assert world.unsent() == []
+        assert len(receiver.received) == 1
 
 
 def test_waits_grow_to_an_hour_and_differ(store: Store) -> None:
