@@ -39,7 +39,13 @@ class Metrics:
         self._lag = Gauge("siem_detection_lag_seconds", "Age of the oldest object not judged", registry=registry)
         self._lag.set_function(self._waited)
         self._held = Gauge("siem_scheduler_lease_held", "1 in the process that does the work", registry=registry)
+        labels = ["channel", "outcome"]
+        self._told = Counter("siem_notifications", "Attempts to send messages", labels, registry=registry)
         self._failures = Counter("siem_scheduler_failures", "Runs that failed", ["job"], registry=registry)
+
+    def told(self, channel: str, outcome: str) -> None:
+        """An attempt to send a message: `sent`, `failed` or `refused` for good."""
+        self._told.labels(channel, outcome).inc()
 
     def judging(self, oldest: datetime | None) -> None:
         """When the oldest object was committed that is being judged; None: all are judged."""

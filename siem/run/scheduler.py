@@ -104,7 +104,7 @@ class Scheduler:
         self.metrics = Metrics(self._clocks.now, self._clocks.clock)
         self._tenure = Tenure(OURS, self.holder, self._clocks.clock, lease)
         self._troubles = Troubles(log, self._clocks.clock)
-        self._sender = Sender(self._clocks.now, log)
+        self._sender = Sender(self._clocks.now, log, self.metrics.told)
         self._jobs = self._made(settings)
         self._stores: dict[str, Store] = {}
         self._standing: Standing | None = None

@@ -80,8 +80,12 @@ class World:
     def __init__(self, store: Store, *channels: Channel) -> None:
         self.store, self.team, self.now = store, notify(*channels), NOW
         self.log = LogCapture()
+        self.counted: list[tuple[str, str]] = []
         wrapped = structlog.wrap_logger(None, processors=[self.log])
-        self.sender = Sender(lambda: self.now, wrapped, random.Random(1))  # noqa: S311
+        self.sender = Sender(lambda: self.now, wrapped, self.count, random.Random(1))  # noqa: S311
+
+    def count(self, channel: str, outcome: str) -> None:
+        self.counted.append((channel, outcome))
 
     def tick(self, after: timedelta = timedelta()) -> None:
         self.now += after
@@ -195,6 +199,7 @@ def test_what_is_refused_for_good_is_kept_with_its_reason_and_tried_when_there_i
     world.tick(HOUR)
     assert len(receiver.received) == 1
     assert world.unsent() == [f"answered {code}: no such [31mroom"]
+    assert world.counted == [("hook", "refused")]
     store.act([Action("1", ALERT.id, "r", Verb.ACKNOWLEDGE, "ann", NOW)])
     world.tick()
     assert world.unsent() == []
@@ -251,6 +256,7 @@ def test_a_channels_trouble_is_told_once_without_secrets(
         world.tick(2 * MINUTE)
     told = [(entry["event"], entry.get("why")) for entry in world.log.entries]
     assert [event for event, _ in told] == ["channel failed", "channel failed", "channel goes on"]
+    assert world.counted == [("x", "failed")] * 3 + [("x", "sent")]
     assert SECRET not in str(world.log.entries)
     assert SECRET not in str(store.outbox(9))
     assert SECRET not in repr(world.team)

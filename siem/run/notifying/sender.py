@@ -79,12 +79,18 @@ def _standing(
     return Standing(alerts, store.notices(keys(news, notify)), latest, recent)
 
 
+def _uncounted(channel: str, outcome: str) -> None:
+    """Nobody counts."""
+
+
 @dataclass
 class Sender:
-    """Of one process. log: of structlog. chance: for jitter. team: whom to tell, as far as it is known."""
+    """Of one process. log: of structlog. counted: told of every attempt, by channel and outcome. chance: for jitter.
+    team: whom to tell, as far as it is known."""
 
     now: Callable[[], datetime]
     log: Any
+    counted: Callable[[str, str], None] = _uncounted
     chance: random.Random = field(default_factory=random.Random)
     team: Notify | None = None
     _running: dict[str, threading.Thread] = field(default_factory=dict)
@@ -128,9 +134,11 @@ class Sender:
             if failure.wait:
                 self._until[channel.name] = self.now() + failure.wait
             self._told(channel.name, failure.reason)
+            self.counted(channel.name, "refused" if failure.final else "failed")
             return failure.final
         store.tried(Outcome(notice.key, notice.revision, sent=self.now(), ref=ref))
         self._told(channel.name, "")
+        self.counted(channel.name, "sent")
         return True
 
     def _backoff(self, attempts: int) -> timedelta:
