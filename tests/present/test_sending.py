@@ -149,7 +149,7 @@ AGAIN = {
 }
 
 
-@pytest.mark.parametrize("how", AGAIN)
+@pytest.mark.parametrize("how", [pytest.param(how, marks=[pytest.mark.slow] * ("drips" in how)) for how in AGAIN])
 def test_what_fails_is_tried_again_and_other_channels_do_not_wait(how: str, store: Store, receiver: Receiver) -> None:
     answer, said = AGAIN[how]
     with receiving() as other:
