@@ -205,6 +205,18 @@ def test_what_is_refused_for_good_is_kept_with_its_reason_and_tried_when_there_i
     assert world.unsent() == []
 
 
+def test_a_channel_that_asks_for_time_gets_nothing_at_all_meanwhile(store: Store, receiver: Receiver) -> None:
+    world = World(store, hook(receiver))
+    raised(store, ALERT, replace(ALERT, id="b2b2b2b2"))
+    receiver.failing.append(status(429, Retry_After="120"))
+    world.tick()
+    world.tick(timedelta(seconds=119))
+    assert len(receiver.received) == 1
+    world.tick(timedelta(seconds=1))
+    assert len(receiver.received) == 3
+    assert world.unsent() == []
+
+
 def test_nobody_listens(store: Store, receiver: Receiver) -> None:
     with receiving() as gone:
         one = hook(gone)
