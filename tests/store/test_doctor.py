@@ -166,6 +166,14 @@ class TestClusters:
         blocked = [check for check in bad(examined(settings, FIELDS, now)) if log in check.said]
         assert [(check.what, check.verdict.value) for check in blocked] == [("disk", "warning")]
 
+    @pytest.mark.parametrize("index", ["siem-alerts", "events-aws.trail-other"])
+    def test_an_index_that_is_closed(self, index: str, settings: Settings) -> None:
+        initialised(settings)
+        name = f"{settings.opensearch.prefix}{index}"
+        asked(settings, "POST", f"/{name}/_close")
+        (check,) = [check for check in bad(examined(settings, FIELDS, now)) if check.what == "index"]
+        assert (check.verdict, name in check.said, "open" in check.advice) == (Verdict.FAILURE, True, True)
+
     def test_shards_that_are_away(self, settings: Settings) -> None:
         initialised(settings)
         nowhere = {"settings": {"index.routing.allocation.require.name": "nobody"}}

@@ -56,6 +56,7 @@ def of_cluster(
     """One that cannot be made does not keep the others from being made."""
     looks: dict[str, Callable[[], Iterator[Check]]] = {
         "health": lambda: health(connection, names),
+        "index": lambda: closed(connection, names),
         "disk": lambda: disk(connection, names),
         "clock": lambda: clocks(connection, clock),
         "templates": lambda: prepared(connection, names, fields),
@@ -93,6 +94,15 @@ def health(connection: Connection, names: Names) -> Iterator[Check]:
         yield Check("health", Verdict.WARNING, told, "bring the missing nodes back, or wait until copies are made")
     else:
         yield Check("health", Verdict.OK, f"{nodes} node{'s' if nodes > 1 else ''}, every shard is there")
+
+
+def closed(connection: Connection, names: Names) -> Iterator[Check]:
+    """Indices that nobody can read; the cluster's health says nothing of them."""
+    asked: dict[str, Any] = {"format": "json", "h": "index,status", "s": "index", "expand_wildcards": "all"}
+    found = connection.ask("GET", f"/_cat/indices/{ours(names)}", **asked)
+    if there := [one["index"] for one in found if one["status"] == "close"]:
+        told = f"closed: {listed(there)}: what is in there cannot be read or written"
+        yield Check("index", Verdict.FAILURE, told, "open them: POST /<index>/_open")
 
 
 def disk(connection: Connection, names: Names) -> Iterator[Check]:

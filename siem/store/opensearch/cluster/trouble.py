@@ -25,7 +25,7 @@ ADVICE = {
 def advised(kind: str, reason: str) -> str:
     """A reason, and what people can do."""
     told = [advice for word, advice in ADVICE.items() if word in reason or word == kind]
-    return "; ".join([reason or kind, *told])
+    return "; ".join([reason.rstrip(";") or kind, *told])
 
 
 def passes(status: int, kind: str) -> bool:
