@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from siem.detect.alerts import folded
+from siem.detect.alerts import MOST_VALUES, folded
 from siem.sigma import RuleSet
 from siem.store.contract import Alert
 from siem.store.handling import MERGED, Action, Disposition, Verb
@@ -70,6 +71,26 @@ def _left(alert: Alert, over: Sequence[Alert]) -> int:
     if all(len(one.events) == one.count for one in [alert, *over]):
         return len(set(alert.events).intersection([event for one in over for event in one.events]))
     return min(alert.count, sum([one.count for one in over]))
+
+
+def unlike(found: Iterable[Hidden], alert: Alert, said: Collection[str]) -> dict[str, dict[str, int]]:
+    """What other alerts that are hidden show and this one does not: field -> value -> in how many, the rarest first.
+
+    said: fields that the filter names. Each other would make it narrower; of two with the same values the first.
+    """
+    counts: dict[str, Counter[str]] = {
+        name: Counter() for name, texts in alert.values.items() if name not in said and len(texts) < MOST_VALUES
+    }
+    for one in found:
+        for name in counts if one.what != "appears" else ():
+            counts[name].update(set(one.alert.values.get(name, ())).difference(alert.values[name]))
+    others = {
+        name: dict(sorted(values.items(), key=lambda item: (item[1], item[0]))) for name, values in counts.items()
+    }
+    told = list(others.values())
+    return {
+        name: values for place, (name, values) in enumerate(others.items()) if values and values not in told[:place]
+    }
 
 
 class ByGroup:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from watched import HOUR, OTHER, RULE, closing, written
 
-from siem.detect.hiding import affected, hidden
+from siem.detect.hiding import affected, hidden, unlike
 from siem.store.contract import Alert
 from siem.store.handling import MERGED, Disposition
 from siem.testing.deliveries import START
@@ -45,6 +45,24 @@ def test_an_alert_that_lost_an_event_shrinks_though_another_takes_in_as_many_of_
     after = replace(alert("c", HOUR / 3, 3), events=("b", "c", "d"))
     found = hidden([begun, next_], [after], [], [])
     assert [(one.what, one.alert.id, one.left) for one in found] == [("shrinks", "a", 2)]
+
+
+def test_what_hidden_alerts_have_and_the_excepted_one_has_not_is_told_the_rarest_first() -> None:
+    def of(id_: str, start: int, address: str, **more: tuple[str, ...]) -> Alert:
+        ip = ("source.address", "source.ip")
+        return replace(
+            alert(id_, start * HOUR), values={**dict.fromkeys(ip, (address,)), "user.name": ("ann",), **more}
+        )
+
+    mine, stolen = of("a", 0, "10.0.0.1"), of("d", 30, "192.0.2.66", action=("Stop",))
+    there = [mine, of("b", 10, "10.0.0.2"), of("c", 20, "10.0.0.2"), stolen]
+    found = hidden(there, [alert("n", user="bob")], [], [])
+    assert {name: list(values.items()) for name, values in unlike(found, mine, ["user.name"]).items()} == {
+        "source.address": [("192.0.2.66", 1), ("10.0.0.2", 2)]
+    }
+    assert unlike(found, mine, ["source.address", "source.ip"]) == {}
+    many = replace(mine, values={"source.ip": tuple(map(str, range(10)))})
+    assert unlike(found, many, []) == {}, "it may have what it does not show"
 
 
 def test_what_was_confirmed_under_the_id_of_an_alert_that_was_merged_is_confirmed() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -20,7 +21,7 @@ from siem.cli.alerts import ByOption, named, person
 from siem.cli.output import tell, write
 from siem.config import Settings
 from siem.detect.backtest import backtest
-from siem.detect.hiding import Hidden, affected, hidden
+from siem.detect.hiding import Hidden, affected, hidden, unlike
 from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
@@ -38,6 +39,9 @@ from siem.store.handling import Action, Verb
 COLUMNS = ("what", "confirmed", "level", "title", "group", "first", "count", "left", "state", "id")
 FILTERS = "filters"
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+NAMED = 5
+"""Values of a field that hidden alerts have, and how many of each."""
+
 MOST = 40
 """Characters of a rule's title in the name of a file."""
 
@@ -191,5 +195,14 @@ def outcome(found: Sequence[Hidden], parts: Sequence[Part], alert: Alert) -> Ite
     confirmed = sum([one.confirmed for one in found])
     if confirmed:
         yield f"CAREFUL: {confirmed} of these alerts were closed as true"
+    yield from narrower(unlike(found, alert, {field for part in parts for field in part.values}))
     counts = Counter([one.what for one in found])
     yield f"{counts['gone']} alerts would be gone, {counts['shrinks']} smaller, {counts['appears']} new"
+
+
+def narrower(others: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """How what is hidden differs from the alert: who steals a key is hidden with its owner, but for his address."""
+    for field, values in others.items():
+        shown = ", ".join([f"{value} ({alerts})" for value, alerts in islice(values.items(), NAMED)])
+        more = f" and {len(values) - NAMED} more" if len(values) > NAMED else ""
+        yield f"unlike this alert: {field} is {shown}{more}; --field {field} does not hide these"
