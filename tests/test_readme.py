@@ -23,6 +23,13 @@ INSTEAD = {
     "make demo": "siem demo",  # it makes an environment first
     "make test": "true",  # takes minutes, and runs this
     "siem ingest s3://my-log-bucket/AWSLogs": "siem ingest samples/bucket/AWSLogs",  # a bucket of the network
+    "siem worker --queue https://sqs.us-east-1.amazonaws.com/111122223333/logs": "siem worker --help",
+    "siem scheduler --content mine": "siem scheduler --help",
+    'siem alerts close ID --as expected --text "the yearly drill"': (
+        'siem alerts close $(siem alerts list --format csv | grep -o "[0-9a-f]\\{24\\}" | tail -1)'
+        ' --as expected --text "the yearly drill"'
+    ),
+    "siem verify s3://my-log-bucket": "siem verify samples/bucket/AWSLogs",
 }
 """What runs in place of commands that need minutes or a network."""
 
