@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 import workload
 from faulty import account, ingest, judge, logged, written
+from opensearch import asked
 from stores import connected, emptied, prepared, removed, shipped_fields
 from workload import Cluster
 
+from siem.errors import Refused
 from siem.parsing import Registry
 from siem.parsing.batch import Parsed
 from siem.store.contract import Delivery, Judged, LedgerRow, Signal, State, Store
@@ -365,6 +367,25 @@ def test_an_event_that_the_cluster_refuses_is_a_reject(place: Cluster) -> None:
     assert (row.records, row.events, row.rejects) == (2, 1, 1)
     (stored,) = [stored for stored in store.rejects() if stored.key == "one"]
     assert "the store refused it" in stored.reject.reason
+    assert_agrees(store)
+    store.close()
+
+
+def test_an_index_that_is_closed_meanwhile_is_not_taken_for_empty(place: Cluster) -> None:
+    """What is left in it would be there for good: nobody parses again what is done."""
+    index = f"{place.prefix}events-{TRAIL}-2026.11"
+
+    def step(name: str) -> None:
+        if name == "counted":
+            asked(place.url, "POST", f"/{index}/_close")
+
+    begun(place).close()
+    store = opened(place, step)
+    with pytest.raises(Refused, match="the index was closed: open it"):
+        workload.mended(store)
+    asked(place.url, "POST", f"/{index}/_open")
+    assert {row.parser_version for row in store.ledger().values()} == {"1"}
+    workload.mended(opened(place))
     assert_agrees(store)
     store.close()
 

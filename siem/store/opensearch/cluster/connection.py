@@ -146,7 +146,8 @@ class Connection:
             return Unavailable(f"store {self.name}: {advised(kind, reason) or status}")
         if status in NO_ACCESS:
             return ConfigError(f"store {self.name}: {NO_ACCESS[status]} ({method} {path})")
-        return Refused(f"store {self.name}: {method} {path}: {status} {kind}: {reason}", status, kind, reason)
+        told = f"store {self.name}: {method} {path}: {status} {kind}: {advised(kind, reason)}"
+        return Refused(told, status, kind, reason)
 
     def failed(self, item: Mapping[str, Any], what: str) -> Exception:
         """The error of an item of a bulk answer."""
@@ -163,6 +164,6 @@ def _said(error: Unconnected) -> str:
     return type(error.info).__name__ if isinstance(error.info, Exception) else str(error.error)
 
 
-for library in ("opensearch", "stamina"):
+for library in ("opensearch",):
     logging.getLogger(library).addHandler(logging.NullHandler())
 """Failures are told of by exceptions; the libraries' own logs repeat whole requests, and every attempt."""

@@ -41,9 +41,13 @@ def scan(
     the first is asked for.
 
     It is refreshed before. An index that is not there holds nothing.
+
+    Raises:
+        Refused: an index is closed, also where it is one of a pattern's.
     """
     refresh(connection, index)
-    opened = connection.ask("POST", f"/{index}/_search/point_in_time", also=(404,), keep_alive=KEPT)
+    asked: dict[str, Any] = {"keep_alive": KEPT, "expand_wildcards": "open,closed"}
+    opened = connection.ask("POST", f"/{index}/_search/point_in_time", also=(404,), **asked)
     if opened.status == 404:
         return
     pit = opened.body["pit_id"]
