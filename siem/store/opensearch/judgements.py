@@ -28,16 +28,13 @@ from siem.store.opensearch.cluster.scanning import document, documents, scan
 from siem.store.opensearch.commit.claims import PAUSE, Writer
 from siem.store.opensearch.commit.log import APPLIED, Log, Pointer
 from siem.store.opensearch.commit.writing import Place
+from siem.store.opensearch.lock import JUDGING, Group, Lock
 from siem.store.opensearch.names import States
 from siem.store.opensearch.news import Newsroom
 from siem.store.opensearch.rejudging import replaced
-from siem.store.opensearch.signals import Version, digest, group_key, of_groups, part_key, settle_key, signal_id
+from siem.store.opensearch.signals import digest, group_key, of_groups, part_key, settle_key, signal_id
 from siem.store.outbox import News
 from siem.store.times import micros
-from siem.store.written import action_document, read_action
-
-Group = tuple[str, str]
-"""A rule, and the key of one of its groups."""
 
 TOGETHER = 500
 """Groups of a rule that are settled at a time."""
@@ -45,57 +42,9 @@ TOGETHER = 500
 AT_ONCE = 5_000
 """Documents that are written between two signs of life."""
 
-JUDGING, OWED = "judging", "owed"
+OWED = "owed"
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Lock:
-    """The lock as its document says. dirty: groups whose alerts may not be what their signals come to.
-    acting: actions that may not have been carried out yet. number: of the last commit that has ended.
-    """
-
-    holder: str = ""
-    dirty: frozenset[Group] = frozenset()
-    acting: tuple[Action, ...] = ()
-    marks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    owing: bool = False
-    number: int = 0
-    version: Version | None = None
-
-    @classmethod
-    def of(cls, found: Mapping[str, Any] | None) -> Lock:
-        """From its document."""
-        if found is None:
-            return cls()
-        source, version = found["_source"], (found["_seq_no"], found["_primary_term"])
-        dirty = frozenset([(rule, key) for rule, key in source["dirty"]])
-        acting = tuple(map(read_action, source["acting"]))
-        return cls(source["holder"], dirty, acting, source["marks"], source["owing"], source["number"], version)
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "kind": JUDGING,
-            "holder": self.holder,
-            "dirty": sorted(self.dirty),
-            "acting": list(map(action_document, self.acting)),
-            "marks": self.marks,
-            "owing": self.owing,
-            "number": self.number,
-        }
-
-    def advanced(self, marks: Mapping[tuple[str, str], int], owing: bool, dirty: frozenset[Group]) -> Lock:
-        """Given back, all other groups settled, with marks that never go back."""
-        new = {dataset: dict(of) for dataset, of in self.marks.items()}
-        for (rule, dataset), turn in marks.items():
-            of = new.setdefault(dataset, {})
-            of[rule] = max(of.get(rule, 0), turn)
-        return replace(self.ended(), dirty=dirty, marks=new, owing=owing)
-
-    def ended(self) -> Lock:
-        """Given back behind a commit, all actions carried out."""
-        return replace(self, holder="", acting=(), number=self.number + 1)
 
 
 class Judgements:

@@ -164,6 +164,5 @@ def _said(error: Unconnected) -> str:
     return type(error.info).__name__ if isinstance(error.info, Exception) else str(error.error)
 
 
-for library in ("opensearch",):
-    logging.getLogger(library).addHandler(logging.NullHandler())
-"""Failures are told of by exceptions; the libraries' own logs repeat whole requests, and every attempt."""
+logging.getLogger("opensearch").addHandler(logging.NullHandler())
+"""Failures are told of by exceptions; the library's own log repeats whole requests, and every attempt."""
