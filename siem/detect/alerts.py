@@ -54,14 +54,11 @@ def group_of(rule: Rule, values: Values) -> dict[str, str]:
     return {name: values[name][0] for name in named if values.get(name)}
 
 
-def named_group(rule: Rule) -> list[str] | None:
+def named_group(rule: Rule) -> Sequence[str] | None:
     """What the rule itself says that its alerts are about."""
     if rule.suppress is not None and rule.suppress.by is not None:
-        return list(rule.suppress.by)
-    if rule.new_terms is not None:
-        return list(rule.new_terms.names)
-    named = rule.custom.get("group")
-    return [str(name) for name in named] if isinstance(named, list) else None
+        return rule.suppress.by
+    return rule.group if rule.new_terms is None else rule.new_terms.names
 
 
 def shown(rule: Rule | Correlation, known: Collection[str]) -> frozenset[str]:

@@ -6,12 +6,11 @@ have in it. Values come from logs: they are put in as text, once, and nothing in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from siem.sigma import Correlation, Rule
+from siem.sigma.custom import FIELD, in_words
 
-FIELD = re.compile(r"\{([^{}]*)\}")
 SHOWN = 3
 """Values that stand for a field; of more, how many."""
 
@@ -24,7 +23,7 @@ UNKNOWN = "?"
 
 def fields(rule: Rule | Correlation) -> frozenset[str]:
     """The fields that a rule's templates name."""
-    return frozenset([name for part in ("title", "text") for name in FIELD.findall(_template(rule, part))])
+    return frozenset(in_words(rule.custom))
 
 
 def title(rule: Rule | Correlation, values: Mapping[str, Sequence[str]]) -> str:

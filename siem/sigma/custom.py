@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,9 +13,13 @@ from typing import Any
 from siem.problem import Problems
 from siem.sigma.spans import span
 
-CUSTOM, SUPPRESS, NEW_TERMS, SILENCE = "custom", "suppress", "new_terms", "silence"
-KEYS = frozenset(("after_hours", "group", "title", "text", "ties", SUPPRESS, NEW_TERMS, SILENCE))
+CUSTOM, GROUP, SUPPRESS, NEW_TERMS, SILENCE = "custom", "group", "suppress", "new_terms", "silence"
+WORDS = ("title", "text")
+KEYS = frozenset(("after_hours", "ties", *WORDS, GROUP, SUPPRESS, NEW_TERMS, SILENCE))
 """Those that mean something to us."""
+
+FIELD = re.compile(r"\{([^{}]*)\}")
+"""A field in a title or text."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,25 @@ class Silence:
     span: timedelta
 
 
+def group(custom: Mapping[str, Any], problems: Problems) -> tuple[str, ...] | None:
+    """The fields that the alerts of a rule are about, (): all are one; None where it does not say."""
+    if GROUP not in custom:
+        return None
+    return names(custom, GROUP, problems, CUSTOM) if custom[GROUP] != [] else ()
+
+
+def in_words(custom: Mapping[str, Any]) -> list[str]:
+    """The fields that title and text name."""
+    texts = [custom[name] for name in WORDS if isinstance(custom.get(name), str)]
+    return [field for text in texts for field in FIELD.findall(text)]
+
+
 def suppress(custom: Mapping[str, Any], problems: Problems) -> Suppress | None:
     """Of a rule or correlation; None where it says nothing of it."""
     given = section(custom, SUPPRESS, ("by", "for"), problems)
     if given is None:
         return None
-    if "by" in given and "group" in custom:
+    if "by" in given and GROUP in custom:
         problems.add("`group` and `suppress.by` both say what an alert is about: leave one out", CUSTOM, SUPPRESS, "by")
     by = names(given, "by", problems, CUSTOM, SUPPRESS) if "by" in given else None
     return Suppress(by, length(given, "for", problems, CUSTOM, SUPPRESS))
@@ -86,7 +104,7 @@ def new_terms(custom: Mapping[str, Any], problems: Problems) -> NewTerms | None:
     for name in fields:
         if name in by:
             problems.add(f"`by` has {name}, whose values are looked at", *place, "by")
-    for name in ("group", SUPPRESS):
+    for name in (GROUP, SUPPRESS):
         if name in custom:
             problems.add(f"new_terms alerts once of each value: leave `{name}` out", CUSTOM, name)
     return NewTerms(fields, by, length(given, "learning", problems, *place, least=timedelta()))
@@ -98,7 +116,7 @@ def silence(custom: Mapping[str, Any], problems: Problems) -> Silence | None:
     given = section(custom, SILENCE, ("of", "for"), problems)
     if given is None:
         return None
-    for name in ("group", SUPPRESS, NEW_TERMS):
+    for name in (GROUP, SUPPRESS, NEW_TERMS):
         if name in custom:
             problems.add(f"a rule of silence has no events: leave `{name}` out", CUSTOM, name)
     span = length(given, "for", problems, *place)
@@ -113,9 +131,9 @@ def section(
     custom: Mapping[str, Any], name: str, keys: tuple[str, ...], problems: Problems
 ) -> Mapping[str, Any] | None:
     """What stands below a key of `custom`; None where the key is missing, or what stands there is no mapping."""
-    given = custom.get(name)
-    if given is None:
+    if name not in custom:
         return None
+    given = custom[name]
     if not isinstance(given, Mapping):
         problems.add(f"{name} must be a mapping of {', '.join(keys)}", CUSTOM, name)
         return None

@@ -14,7 +14,7 @@ from siem.errors import ContentError
 from siem.problem import Place, Problem
 from siem.schema import DatasetFields, LogSource
 from siem.sigma.correlation import Correlation
-from siem.sigma.custom import CUSTOM, KEYS
+from siem.sigma.custom import CUSTOM, GROUP, KEYS, in_words
 from siem.sigma.detection import Detection
 from siem.sigma.head import LOGSOURCE
 from siem.sigma.loading import RuleSet
@@ -73,7 +73,8 @@ class Doubting:
             yield Problem("no level: its alerts are medium")
         yield from self._unknown(rule, sorted(rule.fields), ("detection",))
         said = [*(rule.suppress.by or () if rule.suppress else ()), *(rule.new_terms.names if rule.new_terms else ())]
-        yield from self._unknown(rule, said, (CUSTOM,))
+        said += [*(rule.group or ()), *(in_words(rule.custom) if rule.silence is None else ())]
+        yield from self._unknown(rule, dict.fromkeys(said), (CUSTOM,))
 
     def _unknown(self, rule: Rule, asked: Iterable[str], place: Place) -> Iterator[Problem]:
         """Fields that none of the rule's datasets can have."""
@@ -97,7 +98,7 @@ def written(document: Document, one: Rule | Correlation | Filter, lists: Lists) 
         if section in document.content:
             yield from misread(document.below((section,)), (section,))
             yield from empty(document.content[section], lists, (section,))
-    known = TERMS if isinstance(one, Filter) else sorted(KEYS)
+    known = TERMS if isinstance(one, Filter) else sorted(KEYS - {GROUP} if isinstance(one, Correlation) else KEYS)
     for key in one.custom.keys() - set(known):
         told = f"custom has `{key}`, which says nothing here; there is: {', '.join(known)}"
         yield Problem(told, (CUSTOM, str(key)))

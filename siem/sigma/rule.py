@@ -55,7 +55,7 @@ class Rule(Head):
     """A rule about one event.
 
     tree: what it means, its filters with it. detection: its own section, as it is written. filters: those added.
-    suppress, new_terms: how its matches become alerts, where that is not as usual.
+    group, suppress, new_terms: how its matches become alerts, where that is not as usual.
     silence: it looks at no event, but at who sends; then it has no detection.
     fingerprint: hash of what it means (condition, log source, level, new terms, silence), whatever its title.
     """
@@ -64,6 +64,7 @@ class Rule(Head):
     logsource: LogSource
     detection: Detection = NO_DETECTION
     filters: tuple[Filter, ...] = ()
+    group: tuple[str, ...] | None = None
     suppress: custom.Suppress | None = None
     new_terms: custom.NewTerms | None = None
     silence: custom.Silence | None = None
@@ -99,6 +100,7 @@ def event_rule(document: Document, label: str, lists: Lists, problems: Problems)
         tree=own.tree,
         logsource=source,
         detection=own,
+        group=custom.group(said, problems),
         suppress=custom.suppress(said, problems),
         new_terms=custom.new_terms(said, problems),
         silence=silence,

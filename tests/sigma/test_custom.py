@@ -8,6 +8,7 @@ from textwrap import indent
 
 import pytest
 
+from siem.schema import DatasetFields, LogSource
 from siem.sigma import Doubting, NewTerms, RuleSet, Silence, Suppress, Whose, load_rules
 
 RULE = """\
@@ -43,6 +44,11 @@ def test_a_rule_says_how_its_matches_become_alerts(tmp_path: Path) -> None:
     assert loaded(tmp_path, "title: T\n").rules[0].suppress is None
 
 
+def test_a_rule_says_what_its_alerts_are_about(tmp_path: Path) -> None:
+    groups = {"group: [a, b]": ("a", "b"), "group: a": ("a",), "group: []": (), "title: T": None}
+    assert {custom: loaded(tmp_path, f"{custom}\n").rules[0].group for custom in groups} == groups
+
+
 def test_a_correlation_suppresses_by_some_of_what_it_groups_by(tmp_path: Path) -> None:
     (one,) = loaded(tmp_path, "suppress: {by: ip, for: 1h}\n", RULE + CORRELATION).correlations
     assert one.suppress == Suppress(("ip",), timedelta(hours=1))
@@ -57,6 +63,12 @@ LENGTH = "write a number above 0 and s, m, h, d, w, M or y, as 15m; at most 100 
 @pytest.mark.parametrize(
     ("custom", "line", "message"),
     [
+        ("group: 7", 1, "`group` must be a list of different fields"),
+        ("group: [a, 7]", 1, "`group` must be a list of different fields"),
+        ("group: [a, a]", 1, "`group` must be a list of different fields"),
+        ("group:", 1, "`group` must be a list of different fields"),
+        ("suppress:", 1, "suppress must be a mapping of by, for"),
+        ("new_terms:", 1, "new_terms must be a mapping of field, fields, by, learning"),
         ("suppress: 6h", 1, "suppress must be a mapping of by, for"),
         ("suppress:\n  by: a", 1, f"`for` is needed: {LENGTH}"),
         ("suppress:\n  by: a\n  for: 0h", 3, f"`for` cannot be 0h: {LENGTH}"),
@@ -87,6 +99,25 @@ def test_a_key_of_custom_that_says_nothing_is_doubted(tmp_path: Path) -> None:
     (doubt,) = [one for one in Doubting(rules, {}, {}, {}).all() if one.message.startswith("custom")]
     assert doubt.message.startswith("custom has `supress`, which says nothing here; there is: after_hours, ")
     assert (doubt.line or 0) - RULE.count("\n") - 1 == 2
+
+
+def test_a_group_of_a_correlation_says_nothing_and_that_is_doubted(tmp_path: Path) -> None:
+    rules = loaded(tmp_path, "group: [user]\n", RULE + CORRELATION)
+    assert any(
+        one.message.startswith("custom has `group`, which says nothing") for one in Doubting(rules, {}, {}, {}).all()
+    )
+
+
+def test_fields_of_groups_and_words_that_no_dataset_has_are_doubted(tmp_path: Path) -> None:
+    rule = RULE.replace("logsource: {}", "logsource: {product: aws}").replace("f: v", "user.name: v")
+    words = 'group: [usr.name]\ntitle: "{user.name} on {hots}"\ntext: "{user.name}: {hots}"\n'
+    fields = {"aws.x": DatasetFields("aws.x", frozenset(["user.name", "host"]), known=frozenset())}
+    doubting = Doubting(loaded(tmp_path, words, rule), fields, {"aws.x": [LogSource(product="aws")]}, {})
+    told = [one.message for one in doubting.all() if "has no field" in one.message]
+    assert told == [
+        "aws.x has no field usr.name: no value passes; is user.name meant?",
+        "aws.x has no field hots: no value passes; is host meant?",
+    ]
 
 
 # New terms
@@ -185,3 +216,8 @@ def test_a_correlation_cannot_stand_on_silence(tmp_path: Path) -> None:
     assert [said for _, said in told(loaded(tmp_path, "title: T", before))] == [
         "it names q, which is about silence: it has no events"
     ]
+
+
+def test_a_silence_that_says_nothing_is_no_rule_about_everything(tmp_path: Path) -> None:
+    before = RULE.replace("detection: {s: {f: v}, condition: s}\n", "")
+    assert told(loaded(tmp_path, "silence:\n", before), before) == [(1, "silence must be a mapping of of, for")]
