@@ -162,18 +162,28 @@ def _quiet(example: Example) -> str:
     return "\n    <<: *log" + _log(others)
 
 
+def vacant(folder: Path, name: str) -> list[Path]:
+    """Where the two files go.
+
+    Raises:
+        UsageError: one of them is there.
+    """
+    paths = [folder / f"{name}.yml", folder / f"{name}.cases.yml"]
+    for path in paths:
+        if path.exists() or path.is_symlink():
+            raise UsageError(f"{path} is there already")
+    return paths
+
+
 def place(folder: Path, name: str, made: Scaffold) -> list[Path]:
     """Write both files; what is there is never overwritten.
 
     Raises:
         UsageError: one of them is there.
     """
-    texts = {folder / f"{name}.yml": made.rule, folder / f"{name}.cases.yml": made.cases}
-    for path in texts:
-        if path.exists() or path.is_symlink():
-            raise UsageError(f"{path} is there already")
+    paths = vacant(folder, name)
     folder.mkdir(parents=True, exist_ok=True)
-    for path, text in texts.items():
+    for path, text in zip(paths, (made.rule, made.cases), strict=True):
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    return list(texts)
+    return paths

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from siem_command import lines, siem
+
+from siem.cli import ended
+from siem.cli.rules import excepting
+from siem.errors import Unavailable
+from siem.store import existing_store
+from siem.store.contract import Alert
+from siem.store.handling import Action
+from siem.testing.flaky import FlakyStore
 
 RULE = """\
 title: A console login
@@ -122,6 +131,18 @@ def test_a_wrong_call_says_what_is_wrong_and_writes_nothing(stored: Path, tmp_pa
     filters.unlink()
     assert files(stored) == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_logged_is_not_written(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Deaf(FlakyStore):
+        def act(self, actions: Sequence[Action]) -> list[Alert]:
+            raise Unavailable("it is away")
+
+    before = files(stored)
+    one = next(alert["id"] for alert in alerts(stored) if "user/tanaka" in str(alert["group"]))
+    monkeypatch.setattr(excepting, "existing_store", lambda settings: Deaf(existing_store(settings), lambda *_: None))
+    assert ended(["rules", "except", one, *WORDS, *map(str, places(stored))]) == Unavailable.exit_code
+    assert files(stored) == before
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from siem.parsing import Registry
 from siem.parsing.batch import text_of
 from siem.run.cases import cases
 from siem.run.excepting import Part, Terms, exception, parts
-from siem.run.scaffold import Scaffold, place
+from siem.run.scaffold import Scaffold, place, vacant
 from siem.run.verdicts import Trial
 from siem.sigma import RuleSet
 from siem.sigma.files import DETECTIONS
@@ -85,10 +85,11 @@ def except_(
             for line in f"{made.rule}\n{made.cases}".splitlines():
                 tell(line)
             return
+        vacant(folder, name)
+        text = f"{terms.reason} (until {terms.expires})"  # logged first: no exception without it
+        kept.act([Action(uuid.uuid4().hex, one.id, one.rule_id, Verb.EXCEPT, author, now, text)])
         for path in place(folder, name, made):
             tell(f"written: {path}")
-        text = f"{terms.reason} (until {terms.expires})"
-        kept.act([Action(uuid.uuid4().hex, one.id, one.rule_id, Verb.EXCEPT, author, now, text)])
 
 
 def filters(content: Path | None) -> Path:
