@@ -32,7 +32,7 @@ from siem.store.opensearch.lock import JUDGING, Group, Lock
 from siem.store.opensearch.names import States
 from siem.store.opensearch.news import Newsroom
 from siem.store.opensearch.rejudging import replaced
-from siem.store.opensearch.signals import digest, group_key, of_groups, part_key, settle_key, signal_id
+from siem.store.opensearch.signals import Version, digest, group_key, of_groups, part_key, settle_key, signal_id
 from siem.store.outbox import News
 from siem.store.times import micros
 
@@ -85,8 +85,8 @@ class Judgements:
         return [alert for alert, _ in kept.alerts(self._connection, self._names, query)]
 
     def alert(self, id_: str) -> Alert | None:
-        found = kept.alert(self._connection, self._names, id_)
-        return None if found is None else found[0]
+        found = kept.named(self._connection, self._names, [id_])
+        return found[id_][0] if id_ in found else None
 
     def news(self, most: int) -> list[News]:
         return self._newsroom.news(self._lock().number, most)
@@ -103,8 +103,9 @@ class Judgements:
         writer = Writer(self._connection, self._names, self._place.lease)
         try:
             with self._held(writer) as lock:
-                theirs = [self._on_survivor(action) for action in actions]
-                new = tuple([action for action in theirs if not kept.is_logged(self._connection, self._names, action)])
+                theirs = self._on_survivors(actions)
+                logged = kept.logged_among(self._connection, self._names, theirs)
+                new = tuple([action for action in theirs if action.id not in logged])
                 held = self._put(replace(lock, acting=new))
                 self._place.step("acting")
                 self._act(new, held)
@@ -112,28 +113,37 @@ class Judgements:
                 self._place.step("acted")
         finally:
             writer.end()
-        left = [self.alert(id_) for id_ in dict.fromkeys([action.alert for action in theirs])]
-        return [alert for alert in left if alert is not None]
+        left = self._named(theirs)
+        return [left[id_][0] for id_ in dict.fromkeys([action.alert for action in theirs]) if id_ in left]
 
-    def _on_survivor(self, action: Action) -> Action:
-        alert = self.alert(action.alert)
-        return replace(action, alert=alert.merged_into) if alert and alert.merged_into else action
+    def _on_survivors(self, actions: Sequence[Action]) -> list[Action]:
+        found = self._named(actions)
+        into = {id_: alert.merged_into for id_, (alert, _) in found.items() if alert.merged_into}
+        return [replace(action, alert=into.get(action.alert, action.alert)) for action in actions]
+
+    def _named(self, actions: Iterable[Action]) -> dict[str, tuple[Alert, Version]]:
+        """The alerts that actions are about."""
+        return kept.named(self._connection, self._names, list({action.alert for action in actions}))
 
     def _act(self, actions: Sequence[Action], held: Lock) -> None:
         """Log actions and carry them out. Nobody else acts meanwhile, so it may be done again."""
-        for action in actions:
-            if (standing := kept.alert(self._connection, self._names, action.alert)) is None:
-                continue
-            alert, version = standing
-            conflicts(self._connection, [kept.logged(self._names, action)])
-            self._place.step("logged")
-            if (left := handled(alert, action)) == alert:  # or somebody has done it who told of it before
-                continue
-            self._tell([alert.id], held)
-            self._place.step("told")
-            if conflicts(self._connection, [kept.put_alert(self._names, left, version)]):
-                raise Unavailable(f"store {self._connection.name}: another process changed alerts; try again")
-            self._place.step("handled")
+        standing = self._named(actions)
+        theirs = [action for action in actions if action.alert in standing]
+        if not theirs:
+            return
+        conflicts(self._connection, [kept.logged(self._names, action) for action in theirs])
+        self._place.step("logged")
+        left = {id_: alert for id_, (alert, _) in standing.items()}
+        for action in theirs:
+            left[action.alert] = handled(left[action.alert], action)
+        changed = [id_ for id_, alert in left.items() if alert != standing[id_][0]]
+        if not changed:  # nothing was to be done, or somebody has done it
+            return
+        self._tell(changed, held)
+        self._place.step("told")
+        if conflicts(self._connection, [kept.put_alert(self._names, left[id_], standing[id_][1]) for id_ in changed]):
+            raise Unavailable(f"store {self._connection.name}: another process changed alerts; try again")
+        self._place.step("handled")
 
     def mark(self, judged: Judged, settle: Settle) -> set[str]:
         """See `Store.mark`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from siem.parsing.batch import text_of
@@ -138,14 +138,20 @@ def actions(connection: Connection, names: Names, ids: Collection[str] | None) -
     return [read_action(hit["_source"]) for hit in scan(connection, names.state(States.ACTIONS), query, order)]
 
 
-def is_logged(connection: Connection, names: Names, action: Action) -> bool:
-    return documents(connection, names.state(States.ACTIONS), [digest(action.id)]) != [None]
+def logged_among(connection: Connection, names: Names, actions: Sequence[Action]) -> set[str]:
+    """Ids of those of these actions that are in the log."""
+    found = documents(connection, names.state(States.ACTIONS), [digest(action.id) for action in actions])
+    return {action.id for action, there in zip(actions, found, strict=True) if there is not None}
 
 
-def alert(connection: Connection, names: Names, id_: str) -> tuple[Alert, Version] | None:
-    """One alert, with the version of its document."""
-    (found,) = documents(connection, names.state(States.ALERTS), [id_])
-    return None if found is None else (read_alert(found["_source"]), (found["_seq_no"], found["_primary_term"]))
+def named(connection: Connection, names: Names, ids: Sequence[str]) -> dict[str, tuple[Alert, Version]]:
+    """Those of these alerts that there are, with the versions of their documents."""
+    found = documents(connection, names.state(States.ALERTS), ids)
+    return {
+        id_: (read_alert(one["_source"]), (one["_seq_no"], one["_primary_term"]))
+        for id_, one in zip(ids, found, strict=True)
+        if one is not None
+    }
 
 
 def unmerged() -> dict[str, Any]:
