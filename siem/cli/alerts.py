@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from siem.cli import options
-from siem.cli.output import Format, write, write_texts
+from siem.cli.output import Format, chosen, tell, write, write_texts
 from siem.config import Settings
 from siem.errors import UsageError
 from siem.sigma import LEVELS
@@ -25,6 +25,9 @@ from siem.store.handling import ACKNOWLEDGED, CLOSED, OPEN, Action, Disposition,
 app = typer.Typer(rich_markup_mode=None, help="Alerts, and what was done about them.", no_args_is_help=True)
 
 COLUMNS = ("level", "title", "group", "last", "count", "state", "marks", "id")
+TABLE_ROWS = 200
+"""Rows of a table that nobody asked to be longer: to draw 10,000 takes ten seconds."""
+
 SHORTEST = 6
 """Characters of an id that may stand for all of it, where no other alert's begins so."""
 
@@ -47,6 +50,9 @@ def list_(
     ] = None,
     since: options.SinceOption = None,
     until: options.UntilOption = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help=f"At most so many; a table has {TABLE_ROWS} otherwise.")
+    ] = None,
     store: options.StoreOption = None,
     content: options.ContentOption = None,
     form: options.FormatOption = None,
@@ -66,7 +72,10 @@ def list_(
             and (history is None or one.history == history)
             and (first is None or one.last >= first) and (end is None or one.last < end)
         ]  # fmt: skip
-    write([_row(alert) for alert in found], COLUMNS, form)
+    most = limit or (TABLE_ROWS if chosen(form) is Format.TABLE else len(found))
+    write([_row(alert) for alert in found[:most]], COLUMNS, form)
+    if len(found) > most:
+        tell(f"and {len(found) - most:,} older ones; --limit shows more")
 
 
 @app.command()

@@ -81,6 +81,8 @@ def test_lists_are_narrowed(store: Path) -> None:
         alert["id"] for alert in alerts(store, "--until", last)
     ]
     assert alerts(store, "--since", last)
+    assert alerts(store, "--limit", "1") == every[:1]
+    assert f"and {len(every) - 1} older ones" in siem("alerts", "list", "--limit", 1, "--store", store).stderr.decode()
     live, old = alerts(store, "--live"), alerts(store, "--history")
     assert sorted(alert["id"] for alert in [*live, *old]) == sorted(alert["id"] for alert in every)
 
