@@ -18,6 +18,8 @@ from siem.config import Limits
 from siem.parsing import Registry
 from siem.run.content import load_registry
 
+pytest.register_assert_rewrite("siem.testing")
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -130,7 +130,7 @@ class TestClaims:
         ids = [entry.delivery.source.id for entry in (x, y)]
         both = dict(zip(ids, (x, y), strict=True))
         logs = [Log(connected(opensearch), names) for _ in range(2)]
-        one, other = [Writer(connected(opensearch), names, 30.0) for _ in range(2)]
+        one, other = [Writer(connected(opensearch), names, 30.0, {}) for _ in range(2)]
         claimed(logs[0], one, {ids[0]: x})
         claimed(logs[1], other, {ids[1]: y})
         with pytest.raises(Contended):

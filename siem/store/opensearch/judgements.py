@@ -100,7 +100,7 @@ class Judgements:
         Raises:
             Unavailable: also where somebody took the lock over meanwhile; the same actions may be tried again.
         """
-        writer = Writer(self._connection, self._names, self._place.lease)
+        writer = self._place.writer()
         try:
             with self._held(writer) as lock:
                 theirs = self._on_survivors(actions)
@@ -151,7 +151,7 @@ class Judgements:
         Raises:
             Unavailable: also where somebody took the lock over meanwhile; the pass has to be made again.
         """
-        writer = Writer(self._connection, self._names, self._place.lease)
+        writer = self._place.writer()
         try:
             with self._held(writer) as lock:
                 changes = self._changes(judged, lock, settle, writer)

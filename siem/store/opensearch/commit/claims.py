@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from siem.errors import Unavailable
 from siem.store.entries import Entry, stands
@@ -31,14 +32,21 @@ class Contended(Exception):
     """Somebody else who is alive has what this commit needs: give everything back, and begin again a little later."""
 
 
-class Writer:
-    """This writer. lease: seconds without a sign of life after which somebody is gone."""
+Seen: TypeAlias = dict[str, tuple[int, float]]
+"""Tokens of writers: what they had counted to, and since when by the clock of who looks."""
 
-    def __init__(self, connection: Connection, names: Names, lease: float) -> None:
+
+class Writer:
+    """This writer. lease: seconds without a sign of life after which somebody is gone.
+
+    seen: what is known of others. Writers of one process share it: each would wait for the same dead one.
+    """
+
+    def __init__(self, connection: Connection, names: Names, lease: float, seen: Seen) -> None:
         self._connection, self._index, self.lease = connection, names.state(States.STATE), lease
         self.token = secrets.token_hex(8)
         self._beats, self._beaten = 0, 0.0
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._seen = seen
 
     def beat(self) -> None:
         """Show that this writer lives."""
@@ -63,6 +71,7 @@ class Writer:
         """Another writer has ended, or has given no sign of life for as long as a lease while this one looked."""
         found = document(self._connection.ask("GET", self._path(token), also=(404,)))
         if found is None:
+            self._seen.pop(token, None)
             return True
         beats, now = found["_source"]["beats"], time.monotonic()
         seen, since = self._seen.get(token, (None, now))

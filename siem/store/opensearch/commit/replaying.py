@@ -41,7 +41,7 @@ class Replay:
 def replay(place: Place, log: Log, what: Replay, now: datetime) -> int:
     """Events stored; 0, and nothing changed, where the rejects are not all there any more."""
     while True:
-        writer = Writer(place.connection, place.names, place.lease)
+        writer = place.writer()
         try:
             log.follow()
             row = log.rows([what.object]).get(what.object)

@@ -6,7 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from siem.errors import Refused
@@ -18,7 +18,7 @@ from siem.store.opensearch.cluster import indices
 from siem.store.opensearch.cluster.connection import Connection
 from siem.store.opensearch.cluster.operations import Operation, conflicts
 from siem.store.opensearch.commit import rejects, rows
-from siem.store.opensearch.commit.claims import Claimed, Contended, Writer, claimed, released, swept
+from siem.store.opensearch.commit.claims import Claimed, Contended, Seen, Writer, claimed, released, swept
 from siem.store.opensearch.commit.conflicts import Conflicts, Item
 from siem.store.opensearch.commit.log import Log
 from siem.store.opensearch.commit.rows import Row
@@ -32,14 +32,19 @@ REFUSED_AS = "the store refused it"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a commit is written. fields: by dataset; lease: see `Writer`; step: told of every point at which a process
-    could die."""
+    """Where a commit is written. fields: by dataset; lease, seen: see `Writer`; step: told of every point at which a
+    process could die."""
 
     connection: Connection
     names: Names
     fields: Mapping[str, DatasetFields]
     lease: float
     step: Callable[[str], None]
+    seen: Seen = field(default_factory=dict)
+
+    def writer(self) -> Writer:
+        """A new one."""
+        return Writer(self.connection, self.names, self.lease, self.seen)
 
 
 class OpenSearchWriting:
@@ -47,7 +52,7 @@ class OpenSearchWriting:
 
     def __init__(self, place: Place, log: Log, now: datetime) -> None:
         self._place, self._log, self._now = place, log, now
-        self._writer = Writer(place.connection, place.names, place.lease)
+        self._writer = place.writer()
         self._bulk = Bulk(place.connection)
         self._entries: dict[str, Entry] = {}
         self._lines: dict[tuple[str, bool], BulkLines] = {}
