@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-
-import pytest
 
 from siem.store.contract import Alert, Judged, Signal, Store
 from siem.store.handling import ACKNOWLEDGED, CLOSED, MERGED, OPEN, Action, Disposition, Verb
 from siem.testing.deliveries import NOW, START, TRAIL
 from siem.testing.judging_contract import ALERT, ANN, BOB, SIGNAL, Settled
+from siem.testing.opening import Opening
 
 HOUR = timedelta(hours=1)
 WHOLE = replace(
@@ -31,21 +29,8 @@ SEEN = Action("1", ALERT.id, "r", Verb.ACKNOWLEDGE, "ann", NOW, "I look at it")
 DONE = Action("2", ALERT.id, "r", Verb.CLOSE, "bob", NOW + HOUR, "a drill; 'quoted'", Disposition.TEST)
 
 
-class HandlingContract:
+class HandlingContract(Opening):
     """See `siem.testing.store_contract.StoreContract`."""
-
-    def opened(self, place: Path) -> Store:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def place(self, tmp_path: Path) -> Path:
-        return tmp_path / "store"
-
-    @pytest.fixture
-    def store(self, place: Path) -> Iterator[Store]:
-        store = self.opened(place)
-        yield store
-        store.close()
 
     def raised(self, store: Store, *alerts: Alert) -> None:
         store.mark(Judged([SIGNAL]), Settled(*alerts))

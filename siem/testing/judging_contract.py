@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from siem.testing.deliveries import (
     trail,
     waiting,
 )
+from siem.testing.opening import Opening
 
 ANN, BOB = {"user.name": "ann", "cloud.account.id": "1"}, {"user.name": "bob"}
 SIGNAL = Signal("r", "e1", START, "o", TRAIL, "f", ANN)
@@ -44,21 +45,8 @@ class Settled:
         return self.alerts
 
 
-class JudgingContract:
+class JudgingContract(Opening):
     """See `siem.testing.store_contract.StoreContract`."""
-
-    def opened(self, place: Path) -> Store:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def place(self, tmp_path: Path) -> Path:
-        return tmp_path / "store"
-
-    @pytest.fixture
-    def store(self, place: Path) -> Iterator[Store]:
-        store = self.opened(place)
-        yield store
-        store.close()
 
     # Objects
 

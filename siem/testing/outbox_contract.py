@@ -15,6 +15,7 @@ from siem.store.handling import MERGED, Action, Verb
 from siem.store.outbox import News, Notice, Outcome
 from siem.testing.deliveries import NOW, TRAIL
 from siem.testing.judging_contract import ALERT, BOB, SIGNAL, Settled
+from siem.testing.opening import Opening
 
 MINUTE = timedelta(minutes=1)
 NOTICE = Notice("ops/alert/1", "ops", "alert", {"title": "\U0001f4a5", "": [1.0, {"a.b": None}]}, NOW, NOW)
@@ -26,11 +27,8 @@ def told(store: Store) -> list[str]:
     return sorted([one.alert for one in store.news(100)])
 
 
-class OutboxContract:
+class OutboxContract(Opening):
     """See `siem.testing.store_contract.StoreContract`."""
-
-    def opened(self, place: Path) -> Store:
-        raise NotImplementedError
 
     # News
 

@@ -12,12 +12,13 @@ from siem.schema import SourceObject
 from siem.store.contract import Delivery, Held, Judged, Known, Signal, State, Store
 from siem.store.times import micros
 from siem.testing.deliveries import NOW, START, TRAIL, as_it_stands, delivery, put, reject, trail
+from siem.testing.opening import Opening
 
 KEYS = ("a", "a/b", "a0", "aé", "a\udcff", "b\\xff", "b\udc80\udc81", "bé", "c\U0001f600", "c\ufffd", "Z")
 """In no order: of bytes, of characters and of the alphabet they differ."""
 
 
-class ProvingContract:
+class ProvingContract(Opening):
     """See `siem.testing.store_contract.StoreContract`."""
 
     def test_what_is_known_comes_in_the_order_of_the_keys_bytes(self, store: Store) -> None:

@@ -23,6 +23,7 @@ from siem.testing.deliveries import (
     trail,
     waiting,
 )
+from siem.testing.opening import Opening
 
 OLD = START - timedelta(days=90)  # 2026-08-03 10:00
 TURN = datetime(2026, 9, 1, tzinfo=START.tzinfo)
@@ -31,7 +32,7 @@ TURN = datetime(2026, 9, 1, tzinfo=START.tzinfo)
 LIMIT = TURN + timedelta(days=10)
 
 
-class RetentionContract:
+class RetentionContract(Opening):
     """See `siem.testing.store_contract.StoreContract`."""
 
     def test_whole_periods_before_the_limit_are_dropped(self, store: Store) -> None:

@@ -13,15 +13,13 @@ from siem.parsing.batch import Parsed
 from siem.store.contract import Store
 from siem.store.scheduling import Lease, Pass
 from siem.testing.deliveries import NOW, TRAIL, delivery, put, trail
+from siem.testing.opening import Opening
 
 DONE = Pass(NOW, 0.25, objects=3, events=40, rules=56, signals=2, alerts=1, errors={"": "a", "x.y": "b"}, holder="me")
 
 
-class SchedulingContract:
+class SchedulingContract(Opening):
     """See `siem.testing.store_contract.StoreContract`."""
-
-    def opened(self, place: Path) -> Store:
-        raise NotImplementedError
 
     # Leases
 

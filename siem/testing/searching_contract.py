@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,13 +13,11 @@ from siem.parsing.batch import Parsed
 from siem.schema import Query
 from siem.store.contract import Hit, Store
 from siem.testing.deliveries import FLOW, START, TRAIL, broken, decoded, delivery, every, flows, nothing, put, trail
+from siem.testing.opening import Opening
 
 
-class SearchingContract:
+class SearchingContract(Opening):
     """See `siem.testing.store_contract.StoreContract`."""
-
-    def opened(self, place: Path) -> Store:
-        raise NotImplementedError
 
     def test_a_hit_says_which_queries_of_the_pack_found_it(self, store: Store) -> None:
         one = delivery("a")

@@ -38,6 +38,7 @@ from siem.testing.handling_contract import HandlingContract
 from siem.testing.judging_contract import JudgingContract
 from siem.testing.outbox_contract import OutboxContract
 from siem.testing.proving_contract import ProvingContract
+from siem.testing.rejudging_contract import RejudgingContract
 from siem.testing.reparsing_contract import ReparsingContract
 from siem.testing.retention_contract import RetentionContract
 from siem.testing.scheduling_contract import SchedulingContract
@@ -52,6 +53,7 @@ class StoreContract(
     ProvingContract,
     SchedulingContract,
     ReparsingContract,
+    RejudgingContract,
     OutboxContract,
 ):
     """Subclass it; see the module."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-MICROS = 1_000_000
 AHEAD = timedelta(days=1)
 """How far in the future an event's time may lie: clocks differ, and zones are mistaken."""
 
