@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from siem.config import OURS, Access
+from siem.disk import flush
 from siem.errors import ConfigError, Gone, Unavailable
 from siem.intake.objects import S3_SCHEME
 
@@ -87,12 +88,10 @@ class InFolder:
         aside = self.folder / f".{name}.{os.getpid()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            aside.write_bytes(content)
+            flush(aside)
             os.link(aside, self.folder / name)
-            flushed(self.folder)
+            flush(self.folder)
         except FileExistsError:
             return False
         except OSError as error:
@@ -101,14 +100,6 @@ class InFolder:
             with suppress(OSError):
                 aside.unlink()
         return True
-
-
-def flushed(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
+from siem.disk import touch
 from siem.store.contract import Compacted
 from siem.store.embedded import objects
-from siem.store.embedded.disk import touch
 from siem.store.embedded.files import Workplace
 from siem.store.embedded.ledger import immediate
 from siem.store.embedded.retention import period

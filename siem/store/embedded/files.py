@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from siem.store.embedded.disk import make
+from siem.disk import make
 from siem.store.embedded.objects import EventFile
 from siem.store.embedded.parquet import Growing, write_parquet
 from siem.store.embedded.tables import in_order, micros_of

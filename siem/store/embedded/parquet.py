@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from siem.store.embedded.disk import flush
+from siem.disk import flush
 
 ROW_GROUP, ROW_GROUP_BYTES = 65_536, 8 << 20
 """What is read at least where one document is wanted, in rows and in memory. Flow lines come to 46,000 rows: 0.7 of the

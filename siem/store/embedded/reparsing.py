@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from siem.disk import touch
 from siem.store.contract import LedgerRow
 from siem.store.embedded import duplicates, objects
-from siem.store.embedded.disk import touch
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import Workplace
 from siem.store.embedded.objects import EventFile

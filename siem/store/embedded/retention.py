@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from siem.disk import touch
 from siem.store.contract import Dropped, State
-from siem.store.embedded.disk import touch
 from siem.store.embedded.files import day_of
 from siem.store.embedded.ledger import immediate
 from siem.store.embedded.objects import THESE, forget_files

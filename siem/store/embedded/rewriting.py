@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from siem.allocator import trim
+from siem.disk import flush
 from siem.schema import arrow_type
-from siem.store.embedded.disk import flush
 from siem.store.embedded.files import ASIDE, Workplace, day_of, describe
 from siem.store.embedded.merging import gathered, merged
 from siem.store.embedded.objects import EventFile

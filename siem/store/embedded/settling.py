@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from siem.disk import flush
 from siem.store.embedded import duplicates, objects
-from siem.store.embedded.disk import flush
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import Workplace, by_day, describe
 from siem.store.embedded.objects import EventFile

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 
+from siem.disk import make, remove
 from siem.errors import ContentError, Unavailable
 from siem.parsing.batch import Parsed
 from siem.schema import Dialect, Query, Question
@@ -34,7 +35,6 @@ from siem.store.contract import (
 )
 from siem.store.embedded import holding, judgements, outbox, rejects, scheduling
 from siem.store.embedded.compaction import compact
-from siem.store.embedded.disk import make, remove
 from siem.store.embedded.engine import Engine
 from siem.store.embedded.files import ABANDONED, ASIDE, EVENTS, abandoned
 from siem.store.embedded.ledger import Ledger, immediate
