@@ -18,25 +18,15 @@ from pydantic_settings import (
 )
 
 from siem.errors import ConfigError
+from siem.spans import length
 
 MEBI = 1 << 20
-
-SPAN = re.compile(r"(\d{1,6})([smhd])")
-SECONDS = {"h": 3_600, "m": 60, "s": 1}
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 RATIO_FROM = 16 * MEBI
 """Content below this is never too much for its compressed size: an empty day of logs compresses 1,000 times."""
 
 PREFIX = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """What names of indices may begin with."""
-
-
-def span(length: timedelta) -> str:
-    """A length of time as settings have it: `24h`."""
-    seconds = int(length.total_seconds())
-    unit = next(unit for unit in ("h", "m", "s") if seconds % SECONDS[unit] == 0)
-    return f"{seconds // SECONDS[unit]}{unit}"
 
 
 class Limits(BaseModel, frozen=True):
@@ -76,8 +66,8 @@ class Detect(BaseModel, frozen=True):
     @classmethod
     def _span(cls, value: object) -> object:
         """`90m`, `24h`, `7d`; anything else is left to the type, which takes seconds and ISO 8601 too."""
-        found = SPAN.fullmatch(value) if isinstance(value, str) else None
-        return timedelta(**{UNITS[found[2]]: int(found[1])}) if found else value
+        found = length(value, "smhd", digits=6) if isinstance(value, str) else None
+        return value if found is None else found
 
 
 class Access(BaseModel, frozen=True):

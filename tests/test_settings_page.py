@@ -10,8 +10,9 @@ from textwrap import dedent
 import pytest
 from pydantic import BaseModel
 
+from siem import spans
 from siem.cli import options
-from siem.config import Settings, span
+from siem.config import Settings
 from siem.run.team import team_accounts, team_calendar, team_links, team_notify
 from siem.sigma.tuning import OPTIONS
 
@@ -34,7 +35,7 @@ def written(value: object) -> str:
         case None:
             return "none"
         case timedelta():
-            return span(value)
+            return spans.written(value)
         case _:
             return str(value)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from siem.cli import options
 from siem.cli.output import write
-from siem.config import span
+from siem.spans import written
 from siem.store import shown
 
 app = typer.Typer(rich_markup_mode=None, help="The settings.", no_args_is_help=True)
@@ -45,5 +45,5 @@ def plainly(setting: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
         return HIDDEN
     if isinstance(value, timedelta):
-        return span(value)
+        return written(value)
     return shown(value) if setting == "store" else value

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from siem.parsing import Registry
 from siem.run.content import load_registry, rooms
 from siem.run.team import team_circumstances, tuned_set
 from siem.sigma import Lists, RuleSet, load_lists, load_pipelines, load_rules, rule_files
+from siem.spans import length
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="Folder or address of the store (SIEM_STORE; ./siem-data).")
@@ -35,8 +35,8 @@ SinceOption = Annotated[
     str | None, typer.Option("--since", help="From this time on: RFC 3339, a date (UTC), or 30d, 12h before now.")
 ]
 UntilOption = Annotated[str | None, typer.Option("--until", help="Before this time.")]
-SPAN = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+UNITS = "smhdw"
+"""Of spans before now."""
 
 
 def settings(store: str | None = None, content: Path | None = None) -> Settings:
@@ -136,8 +136,8 @@ def time(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        if span := SPAN.fullmatch(text):
-            return now() - timedelta(**{UNITS[span[2]]: int(span[1])})
+        if (span := length(text, UNITS)) is not None:
+            return now() - span
         return in_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise UsageError(f"{text}: no time; write 2026-11-01, 2026-11-01T02:00:00Z, or 30d or 12h before now") from None

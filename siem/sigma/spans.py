@@ -1,17 +1,14 @@
-"""Lengths of time as rules write them: a number and a unit, as 15m."""
+"""Lengths of time in rules."""
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Any
 
 from siem.problem import Problem
+from siem.spans import length
 
-UNITS = {
-    "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "M": 30 * 86_400, "y": 365 * 86_400,
-}  # fmt: skip
-TIMESPAN = re.compile(r"([0-9]{1,9})([smhdwMy])")
+UNITS = "smhdwMy"
 LONGEST = timedelta(days=100 * 365)
 
 
@@ -21,10 +18,9 @@ def span(value: Any, name: str, least: timedelta = timedelta(seconds=1)) -> time
     Raises:
         Problem: it is none, or shorter than `least`.
     """
-    found = TIMESPAN.fullmatch(str(value))
-    length = timedelta(seconds=int(found[1]) * UNITS[found[2]]) if found else timedelta(-1)
-    if not least <= length <= LONGEST:
+    found = length(str(value), UNITS)
+    if found is None or not least <= found <= LONGEST:
         told = "is needed" if value is None else f"cannot be {value}"
         above = " above 0" if least else ""
         raise Problem(f"`{name}` {told}: write a number{above} and s, m, h, d, w, M or y, as 15m; at most 100 years")
-    return length
+    return found

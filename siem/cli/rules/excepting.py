@@ -32,6 +32,7 @@ from siem.run.scaffold import Scaffold, place, vacant
 from siem.run.verdicts import Trial
 from siem.sigma import RuleSet
 from siem.sigma.files import DETECTIONS
+from siem.spans import length
 from siem.store import existing_store
 from siem.store.contract import Alert, Store
 from siem.store.handling import Action, Verb
@@ -110,7 +111,7 @@ def terms_of(reason: str, until: str, owner: str, now: datetime) -> Terms:
     """Raises: UsageError: there is no reason, or the time is over."""
     if not reason.strip():
         raise UsageError("--reason: say why, for whoever reads it next year")
-    if options.SPAN.fullmatch(until) or (end := options.time(until)) is None or end <= now:
+    if length(until, options.UNITS) is not None or (end := options.time(until)) is None or end <= now:
         raise UsageError(f"--until {until}: write a date to come, as 2027-03-31")
     return Terms(owner, reason, until if DATE.fullmatch(until) else text_of(end))
 
