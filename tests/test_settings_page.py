@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from siem import spans
 from siem.cli import options
 from siem.config import Settings
-from siem.run.team import team_accounts, team_calendar, team_links, team_notify
+from siem.run.team import team_accounts, team_calendar, team_links, team_notify, tuned_set
 from siem.sigma.tuning import OPTIONS
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -58,14 +58,14 @@ def team(tmp_path: Path) -> Path:
 
 
 def test_the_settings_on_the_page_hold_for_the_rules_that_are_shipped(team: Path) -> None:
-    rules = options.as_set(options.rules(None, team, told=False), team)
+    rules = tuned_set(options.rules(None, team, told=False), team)
     assert (rules.refused, len(rules.disabled)) == ((), 1)
     assert {option for of in rules.set_at.values() for option in of} == OPTIONS.keys()
     assert not {option for option in OPTIONS if f"| `{option}` |" not in PAGE.read_text()}
 
 
 def test_the_channels_and_the_links_on_the_page_are_read(team: Path) -> None:
-    notify, wrong = team_notify(team)
+    notify, wrong = team_notify(team, team_calendar(team)[0])
     links, problems = team_links(team)
     assert (wrong, problems) == ([], [])
     assert notify is not None

@@ -12,6 +12,7 @@ import typer
 from siem.cli import options
 from siem.cli.output import progress, tell
 from siem.detect.passes import Passed, again, detect
+from siem.run.team import tuned_set
 from siem.run.watching import expiry
 from siem.sigma import RuleSet
 from siem.store import existing_store
@@ -29,7 +30,7 @@ def detect_command(
     """One detection pass over new objects. With --since or --until over stored events again: what the rules match now
     replaces what they matched there."""
     settings = options.settings(store, content)
-    found = options.as_set(options.rules(rules, settings.content, told=False), settings.content, whole=not rules)
+    found = tuned_set(options.rules(rules, settings.content, told=False), settings.content, whole=not rules)
     options.refused(found.refused)
     for told in expired(found):
         tell(told)

@@ -11,7 +11,7 @@ from siem.cli import options
 from siem.cli.output import write
 from siem.errors import ContentError
 from siem.present.notify import Notify
-from siem.run.team import team_notify
+from siem.run.team import team_calendar, team_notify
 from siem.store import existing_store
 from siem.store.checks import Check, Verdict, examined
 from siem.store.outbox import Notice
@@ -34,7 +34,8 @@ def doctor(
     if not any(check.verdict is Verdict.FAILURE for check in found):
         with closing(existing_store(settings)) as kept:
             unsent = kept.outbox(MOST, unsent=True)
-        found = [*found, *notifications(unsent, team_notify(settings.content), options.now())]
+        notify = team_notify(settings.content, team_calendar(settings.content)[0])
+        found = [*found, *notifications(unsent, notify, options.now())]
     write([asdict(check) for check in found], COLUMNS, form)
     return int(any(check.verdict is Verdict.FAILURE for check in found))
 

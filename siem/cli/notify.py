@@ -16,7 +16,7 @@ from siem.errors import Unavailable, UsageError
 from siem.present.notify import Sort, words
 from siem.run.notifying.channels import send
 from siem.run.notifying.posting import Undelivered
-from siem.run.team import team_notify
+from siem.run.team import team_calendar, team_notify
 from siem.store import existing_store
 from siem.store.outbox import Notice
 
@@ -33,7 +33,8 @@ def tell_a_test(
 ) -> None:
     """Send a message to a channel, now. Needs no store."""
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    notify, errors = team_notify(options.settings(None, content).content)
+    folder = options.settings(None, content).content
+    notify, errors = team_notify(folder, team_calendar(folder)[0])
     if notify is None:
         raise errors[0]
     if channel not in notify.channels:

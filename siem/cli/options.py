@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +14,9 @@ from siem.detect.circumstances import Circumstances
 from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
 from siem.parsing import Registry
-from siem.run.content import load_registry, rooms
-from siem.run.team import team_circumstances, tuned_set
-from siem.sigma import Lists, RuleSet, load_lists, load_pipelines, load_rules, rule_files
+from siem.run.content import load_registry, rooms, rule_set
+from siem.run.team import team_accounts, team_calendar, team_circumstances
+from siem.sigma import Lists, RuleSet, load_lists, rule_files
 from siem.spans import length
 
 StoreOption = Annotated[
@@ -63,14 +62,11 @@ def rules(
         UsageError: a path does not exist, or a folder has no rule.
     """
     for path in paths or []:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
         if path.is_dir() and not rule_files(path):
             raise UsageError(f"no rules in {path}")
-    values, no_lists = load_lists(rooms("lists", content))
-    pipelines, no_pipelines = load_pipelines(rooms("pipelines", content))
-    chosen = [*rule_paths(paths, content), *(after or [])]
-    others = rooms("detections", content) if paths else []
-    found = load_rules(chosen, values, pipelines, replacing=not paths, others=others, now=now())
-    found = replace(found, refused=(*no_lists, *no_pipelines, *found.refused))
+    found = rule_set(content, now(), paths or (), after or ())
     if not (found.rules or found.refused or found.filters or found.expired):
         raise UsageError(f"no rules in {', '.join(map(str, paths or [])) or 'any content folder'}")
     if told:
@@ -78,26 +74,8 @@ def rules(
     return found
 
 
-def as_set(found: RuleSet, content: Path | None, whole: bool = True) -> RuleSet:
-    """The rules as the team's settings.yml wants them. Settings that cannot be are refused, as rules are.
-
-    whole: these are all rules in use, not some that were asked for.
-
-    Raises:
-        ContentError: the file cannot be read at all. Without it all that the team has silenced would alert.
-    """
-    return tuned_set(found, content, whole)
-
-
 def lists(content: Path | None) -> Lists:
     return load_lists(rooms("lists", content))[0]
-
-
-def rule_paths(paths: list[Path] | None, content: Path | None) -> list[Path]:
-    for path in paths or []:
-        if not path.exists():
-            raise UsageError(f"{path}: no such file or folder")
-    return paths or rooms("detections", content)
 
 
 def check_dataset(dataset: str | None, parsers: Registry) -> None:
@@ -117,9 +95,10 @@ def sources(content: Path | None) -> Sources:
 def circumstances(settings: Settings) -> Circumstances:
     """What alerts depend on beside rules and events. What is wrong with accounts.yml or calendar.yml is told on stderr;
     without a calendar that can be read nothing is after hours."""
-    among, problems = team_circumstances(settings.content, settings.detect.live_window)
-    refused(problems)
-    return among
+    accounts, no_accounts = team_accounts(settings.content)
+    calendar, no_calendar = team_calendar(settings.content)
+    refused([*no_accounts, *no_calendar])
+    return team_circumstances(accounts, calendar, settings.detect.live_window)
 
 
 def refused(problems: tuple[ContentError, ...] | list[ContentError]) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from siem.cli import options
-from siem.cli.output import Format, plain, progress, results, table, tell, write
+from siem.cli.output import Format, chosen, plain, progress, results, table, tell, write
 from siem.config import Settings
 from siem.detect.judgement import Judgement
 from siem.errors import ConfigError, UsageError
@@ -21,8 +20,11 @@ from siem.prove.place import Bucket, Place, place_of
 from siem.prove.proof import Proof, Verdict, overall
 from siem.prove.seals import seal
 from siem.run.content import fingerprints
-from siem.run.verify import Kept, keys, verify
+from siem.run.team import tuned_set
 from siem.store import existing_store
+
+if TYPE_CHECKING:
+    from siem.run.verify import Kept
 
 PROOFS = ("proof", "verdict", "counted")
 FINDINGS = ("proof", "kind", "key", "said")
@@ -57,6 +59,8 @@ def command(
     form: options.FormatOption = None,
 ) -> int:
     """Prove that nothing was lost or changed: a verdict per proof, findings by their keys. Exit code 1: findings."""
+    from siem.run.verify import keys, verify  # cryptography takes 0.02 s to import, which only this command needs
+
     settings = options.settings(store, content)
     if make_seal:
         return seal_now(place, settings, form)
@@ -95,13 +99,15 @@ def compared_with(settings: Settings, stack: ExitStack, needed: bool) -> Kept | 
     Raises:
         ConfigError: the one that is named, or needed, is not there.
     """
+    from siem.run.verify import Kept
+
     try:
         store = stack.enter_context(closing(existing_store(settings)))
     except ConfigError:
         if needed or "store" in settings.model_fields_set:
             raise
         return None
-    rules = options.as_set(options.rules(None, settings.content), settings.content)
+    rules = tuned_set(options.rules(None, settings.content), settings.content)
     judgement = Judgement(rules, options.sources(settings.content), options.circumstances(settings))
     anchor = anchor_of(settings.verify.anchor, settings.access_to) if settings.verify.anchor else None
     return Kept(store, options.registry(settings.content), judgement, settings.limits, fingerprints(rules), anchor)
@@ -118,7 +124,7 @@ def seal_now(place: str | None, settings: Settings, form: Format | None) -> int:
         raise UsageError("--seal seals what the store has: it takes no place")
     if settings.verify.anchor is None:
         raise ConfigError("verify.anchor: name a folder or s3://BUCKET/PREFIX for seals")
-    rules = options.as_set(options.rules(None, settings.content), settings.content)
+    rules = tuned_set(options.rules(None, settings.content), settings.content)
     with closing(existing_store(settings)) as kept:
         made = seal(kept, fingerprints(rules), anchor_of(settings.verify.anchor, settings.access_to), options.now())
     write([{**asdict(made), "counts": dict(made.counts)}], SEALED, form)
@@ -127,7 +133,7 @@ def seal_now(place: str | None, settings: Settings, form: Format | None) -> int:
 
 def told(place: str | None, proofs: Sequence[Proof], form: Format | None) -> None:
     """The proofs, on stdout."""
-    form = form or (Format.TABLE if sys.stdout.isatty() else Format.NDJSON)
+    form = chosen(form)
     if form is Format.CSV:
         raise UsageError("this is no list: it has no form csv")
     if form is Format.TABLE:

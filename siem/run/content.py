@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from siem.detect.sources import Sources
 from siem.errors import ConfigError, ContentError
 from siem.parsing import Registry, load_parsers
 from siem.present.notify import UTC, Notify, Words
-from siem.run.team import team_accounts, team_circumstances, team_links, team_notify, tuned_set
+from siem.run.team import team_accounts, team_calendar, team_circumstances, team_links, team_notify, tuned_set
 from siem.sigma import Correlation, Rule, RuleSet, load_lists, load_pipelines, load_rules
 
 PACKAGE = Path(siem.__file__).parent
@@ -64,16 +64,29 @@ def load_content(team: Path | None, live_window: timedelta, now: datetime) -> Co
         ContentError: its settings.yml cannot be read at all. Without it all that the team has silenced would alert.
     """
     registry, no_parsers = load_registry(team)
+    rules = tuned_set(rule_set(team, now), team)
+    accounts, no_accounts = team_accounts(team)
+    calendar, no_calendar = team_calendar(team)
+    notify, no_notify = team_notify(team, calendar)
+    links, no_links = team_links(team)
+    words = Words(accounts, notify.zone if notify else UTC, links, looks(rules))
+    problems = (*no_parsers, *rules.refused, *no_accounts, *no_calendar, *no_notify, *no_links)
+    among = team_circumstances(accounts, calendar, live_window)
+    return Content(rules, Sources.of(registry), among, notify, words, problems)
+
+
+def rule_set(team: Path | None, now: datetime, paths: Sequence[Path] = (), after: Sequence[Path] = ()) -> RuleSet:
+    """The rules of these files and folders, as they are written; of none: all that are in use, those of `after` in the
+    place of others. Rules that correlations name and the paths do not have come from those in use.
+
+    refused: lists and pipelines that cannot be used too.
+    """
     values, no_lists = load_lists(rooms("lists", team))
     pipelines, no_pipelines = load_pipelines(rooms("pipelines", team))
-    found = load_rules(rooms("detections", team), values, pipelines, replacing=True, now=now)
-    rules = tuned_set(found, team)
-    among, no_circumstances = team_circumstances(team, live_window)
-    notify, no_notify = team_notify(team)
-    links, no_links = team_links(team)
-    words = Words(team_accounts(team)[0], notify.zone if notify else UTC, links, looks(rules))
-    problems = (*no_parsers, *no_lists, *no_pipelines, *rules.refused, *no_circumstances, *no_notify, *no_links)
-    return Content(rules, Sources.of(registry), among, notify, words, problems)
+    in_use = rooms("detections", team)
+    chosen, others = ([*paths, *after], in_use) if paths else ([*in_use, *after], [])
+    found = load_rules(chosen, values, pipelines, replacing=not paths, others=others, now=now)
+    return replace(found, refused=(*no_lists, *no_pipelines, *found.refused))
 
 
 def looks(rules: RuleSet) -> Callable[[str], Sequence[str]]:

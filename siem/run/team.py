@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from siem.calendar import Calendar, load_calendar
 from siem.detect.circumstances import Circumstances
@@ -17,42 +18,33 @@ from siem.sigma import RuleSet, Tuning, load_tuning, tuned
 
 SUFFIXES = (".yml", ".yaml")
 
+T = TypeVar("T")
+
 
 def team_tuning(content: Path | None) -> tuple[Tuning | None, list[ContentError]]:
     """See `siem.sigma.load_tuning`; without a file nothing is set."""
-    file, twice = _file(content, "settings")
-    tuning, errors = load_tuning(file) if file else (Tuning(), [])
-    return tuning, [*errors, *twice]
+    return _read(content, "settings", load_tuning, Tuning())
 
 
 def team_accounts(content: Path | None) -> tuple[Accounts, list[ContentError]]:
     """See `siem.enrich.accounts.load_accounts`; without a file nobody is named."""
-    file, twice = _file(content, "accounts")
-    accounts, errors = load_accounts(file) if file else (Accounts(), [])
-    return accounts, [*errors, *twice]
+    return _read(content, "accounts", load_accounts, Accounts())
 
 
 def team_calendar(content: Path | None) -> tuple[Calendar | None, list[ContentError]]:
     """See `siem.calendar.load_calendar`; without a file there is no calendar, and nothing is after hours."""
-    file, twice = _file(content, "calendar")
-    calendar, errors = load_calendar(file) if file else (None, [])
-    return calendar, [*errors, *twice]
+    return _read(content, "calendar", load_calendar, None)
 
 
-def team_notify(content: Path | None) -> tuple[Notify | None, list[ContentError]]:
-    """See `siem.present.notify.load_notify`; without a file nobody is told. In the zone of calendar.yml."""
-    calendar, _ = team_calendar(content)
+def team_notify(content: Path | None, calendar: Calendar | None) -> tuple[Notify | None, list[ContentError]]:
+    """See `siem.present.notify.load_notify`; without a file nobody is told. In the zone of the calendar."""
     zone = calendar.zone if calendar else UTC
-    file, twice = _file(content, "notify")
-    notify, errors = load_notify(file, zone) if file else (Notify(zone=zone), [])
-    return notify, [*errors, *twice]
+    return _read(content, "notify", lambda file: load_notify(file, zone), Notify(zone=zone))
 
 
 def team_links(content: Path | None) -> tuple[tuple[Link, ...], list[ContentError]]:
     """See `siem.present.notify.load_links`; without a file there are none."""
-    file, twice = _file(content, "links")
-    links, errors = load_links(file) if file else ((), [])
-    return links, [*errors, *twice]
+    return _read(content, "links", load_links, ())
 
 
 def tuned_set(found: RuleSet, content: Path | None, whole: bool = True) -> RuleSet:
@@ -69,22 +61,22 @@ def tuned_set(found: RuleSet, content: Path | None, whole: bool = True) -> RuleS
     return replace(made := tuned(found, tuning, whole), refused=(*made.refused, *errors))
 
 
-def team_circumstances(content: Path | None, live_window: timedelta) -> tuple[Circumstances, list[ContentError]]:
-    """What alerts depend on beside rules and events, and what is wrong with accounts.yml and calendar.yml; without a
-    calendar that can be read nothing is after hours."""
-    accounts, wrong = team_accounts(content)
-    calendar, problems = team_calendar(content)
+def team_circumstances(accounts: Accounts, calendar: Calendar | None, live_window: timedelta) -> Circumstances:
+    """What alerts depend on beside rules and events; without a calendar nothing is after hours."""
     among = Circumstances(environment=accounts.environment, live_window=live_window)
-    return replace(among, after_hours=calendar.is_after_hours) if calendar else among, [*wrong, *problems]
+    return replace(among, after_hours=calendar.is_after_hours) if calendar else among
 
 
-def _file(content: Path | None, name: str) -> tuple[Path | None, list[ContentError]]:
+def _read(
+    content: Path | None, name: str, load: Callable[[Path], tuple[T, list[ContentError]]], absent: T
+) -> tuple[T, list[ContentError]]:
     """What has the name, whatever it is: a folder or a link to nothing is no file that is missing. Of two the first,
     and that there is another."""
     files = [content / f"{name}{suffix}" for suffix in SUFFIXES] if content is not None else []
     there = [file for file in files if os.path.lexists(file)]
     twice = [ContentError(f"{name}.yml is there too, and is used: keep one of them", str(one)) for one in there[1:]]
-    return next(iter(there), None), twice
+    found, errors = load(there[0]) if there else (absent, [])
+    return found, [*errors, *twice]
 
 
 def unknown_channels(rules: RuleSet, notify: Notify) -> Iterator[ContentError]:

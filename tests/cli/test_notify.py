@@ -119,7 +119,7 @@ def test_rules_check_tells_of_a_channel_that_is_not_there_and_of_a_mistake(conte
 
 
 def test_doctor_says_of_each_channel_whether_it_takes_its_messages(content: Path) -> None:
-    notify = team_notify(content)[0]
+    notify = team_notify(content, None)[0]
     waits = Notice("k", "hook", "alert", {}, NOW, NOW - timedelta(minutes=6))
     failed = replace(waits, channel="room", error="answered 404", due=None)
     gone = replace(waits, channel="pager")

@@ -16,6 +16,7 @@ from siem.cli.output import tell, write
 from siem.detect.alerts import ABOUT, ACCOUNT
 from siem.detect.backtest import Backtest, backtest
 from siem.errors import UsageError
+from siem.run.team import tuned_set
 from siem.sigma import LEVELS, RuleSet
 from siem.store import existing_store
 from siem.store.contract import Alert
@@ -45,7 +46,7 @@ def backtest_command(
     first, end = options.time(since) or now, options.time(until) or now
     if first >= end:
         raise UsageError(f"--since {since}: that is not before --until")
-    found = options.as_set(options.rules(paths, settings.content, told=False), settings.content, whole=not paths)
+    found = tuned_set(options.rules(paths, settings.content, told=False), settings.content, whole=not paths)
     options.refused(found.refused)
     for told in expired(found):
         tell(told)

@@ -75,9 +75,10 @@ def teams(paths: list[Path] | None, content: Path | None) -> Iterator[Path]:
 def team(folder: Path) -> tuple[list[ContentError], list[ContentError]]:
     """What is wrong with what a team keeps beside its rules, and what is perhaps not meant."""
     accounts, errors = team_accounts(folder)
-    notify, untold = team_notify(folder)
+    calendar, undated = team_calendar(folder)
+    notify, untold = team_notify(folder, calendar)
     tuning, unset = team_tuning(folder)
-    errors += [*team_calendar(folder)[1], *untold, *team_links(folder)[1], *unset]
+    errors += [*undated, *untold, *team_links(folder)[1], *unset]
     if tuning is None or not (tuning.file or (notify and notify.channels)):
         return errors, []
     in_use = replace(options.rules(None, folder, told=False), refused=(), doubts=())

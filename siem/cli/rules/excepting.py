@@ -29,6 +29,7 @@ from siem.parsing.batch import text_of
 from siem.run.cases import cases
 from siem.run.excepting import Part, Terms, exception, parts
 from siem.run.scaffold import Scaffold, place, vacant
+from siem.run.team import tuned_set
 from siem.run.verdicts import Trial
 from siem.sigma import RuleSet
 from siem.sigma.files import DETECTIONS
@@ -69,7 +70,7 @@ def except_(
     author, now = person(by), options.now()
     terms = terms_of(options.words("--reason", reason), until, options.words("--owner", owner or author), now)
     sources = Sources.of(registry := options.registry(settings.content))
-    in_use = options.as_set(options.rules(None, settings.content, told=False), settings.content)
+    in_use = tuned_set(options.rules(None, settings.content, told=False), settings.content)
     with closing(existing_store(settings)) as kept:
         (one,) = named(kept, [alert])
         mine = parts(kept, one, in_use, sources, field or [])
@@ -139,7 +140,7 @@ def filtered(made: Scaffold, name: str, settings: Settings, registry: Registry) 
         problems += [error for error in in_use.refused if error.file == str(file)]
     if problems:
         raise ContentError(f"the exception cannot be written, write it by hand: {problems[0].message}")
-    return options.as_set(in_use, settings.content)
+    return tuned_set(in_use, settings.content)
 
 
 @dataclass(frozen=True)

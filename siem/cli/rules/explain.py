@@ -13,6 +13,7 @@ from siem.cli import options
 from siem.cli.output import write_texts
 from siem.detect.sources import Sources
 from siem.errors import ContentError, UsageError
+from siem.run.team import tuned_set
 from siem.schema import ANY_JSON
 from siem.sigma import Correlation, Explaining, Rule, RuleSet
 
@@ -36,7 +37,7 @@ def explain(
         options.check_dataset(dataset, parsers)
     sources = Sources.of(parsers)
     found = options.rules(None, settings.content, told=False, after=[Path(name) for name in rules if _is_file(name)])
-    found = options.as_set(found, settings.content, whole=False)
+    found = tuned_set(found, settings.content, whole=False)
     explaining = Explaining(found, {**sources.fields, "": ANY_JSON}, sources.logsources, _only(dataset))
     errors = dict.fromkeys([error for name in rules for error in refused_in(name, found)])
     chosen = dict.fromkeys([one for name in rules for one in named(name, found)])

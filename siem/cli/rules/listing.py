@@ -11,6 +11,7 @@ from siem.cli.output import write
 from siem.cli.rules import health
 from siem.detect.sources import Sources
 from siem.errors import ContentError
+from siem.run.team import tuned_set
 from siem.sigma import Correlation, Filter, Refused, Rule, RuleSet, datasets_of
 
 COLUMNS = ("type", "level", "enabled", "tier", "title", "datasets", "id", "file", "refused")
@@ -25,7 +26,7 @@ def list_(
     """Rules, correlations, filters, and those that are refused with the reason; as the team's settings want them. Where
     there is a store, with the alerts of the last 90 days, how they were closed, and what is amiss."""
     settings = options.settings(store, content)
-    found = options.as_set(options.rules(paths, settings.content, told=False), settings.content, whole=not paths)
+    found = tuned_set(options.rules(paths, settings.content, told=False), settings.content, whole=not paths)
     made = rows(found, options.sources(settings.content))
     known = health.looked_up(settings)
     if known is None:
