@@ -8,14 +8,15 @@ from collections.abc import Callable
 
 from siem.cli import options
 from siem.run.content import content_folders
-from siem.run.logs import logger
-from siem.run.scheduler import Scheduler, opening
-from siem.run.serving import serving
 
 
 def scheduler(store: options.StoreOption = None, content: options.ContentOption = None) -> None:
     """Detect each minute, compact each hour, retain each day, until SIGTERM. Of several on one store one works, and
     another takes over within a minute when that one is gone."""
+    from siem.run.logs import logger  # with APScheduler 0.04 s, which other commands need not wait for
+    from siem.run.scheduler import Scheduler, opening
+    from siem.run.serving import serving
+
     settings = options.settings(store, content)
     content_folders(settings.content)
     for library in ("apscheduler", "siem.store"):
