@@ -5,9 +5,10 @@ from __future__ import annotations
 import getpass
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -174,17 +175,18 @@ def named(kept: Store, ids: Sequence[str]) -> list[Alert]:
     Raises:
         UsageError: there is none, or several begin so.
     """
+    every = cache(lambda: kept.alerts(merged=True))  # asked for once, and where a beginning is given
     found: dict[str, Alert] = {}
     for id_ in ids:
-        one = kept.alert(options.words("ID", id_)) or _begins(kept, id_)
+        one = kept.alert(options.words("ID", id_)) or _begins(every, id_)
         survivor = one if one.merged_into is None else kept.alert(one.merged_into)
         if survivor is not None:
             found[survivor.id] = survivor
     return list(found.values())
 
 
-def _begins(kept: Store, start: str) -> Alert:
-    found = [one for one in kept.alerts(merged=True) if one.id.startswith(start)] if len(start) >= SHORTEST else []
+def _begins(every: Callable[[], list[Alert]], start: str) -> Alert:
+    found = [one for one in every() if one.id.startswith(start)] if len(start) >= SHORTEST else []
     if not found:
         raise UsageError(f"no alert {start}; `siem alerts list` has their ids ({SHORTEST} characters or more of one)")
     if len(found) > 1:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from watched import HOUR, MINUTE, RULE, SECOND, Watch
@@ -13,8 +12,7 @@ from watched import HOUR, MINUTE, RULE, SECOND, Watch
 from siem.detect.alerts import MOST_VALUES, level
 from siem.detect.circumstances import Circumstances
 from siem.detect.passes import detect
-from siem.parsing import Registry
-from siem.sigma import RuleSet, load_rules
+from siem.sigma import RuleSet
 from siem.store.contract import Alert
 from siem.store.handling import CLOSED, OPEN, Disposition
 from siem.testing.deliveries import NOW, START
@@ -25,18 +23,6 @@ name: many
 correlation: {type: event_count, rules: [login], group-by: [user.name], timespan: 5m, condition: {gte: 2}}
 custom: {title: "{user.name} came {event.action} from {source.ip}"}
 """
-
-
-@pytest.fixture
-def watching(tmp_path: Path, registry: Registry) -> Callable[[str], Watch]:
-    def made(*texts: str) -> Watch:
-        (tmp_path / "rules").mkdir(exist_ok=True)
-        (tmp_path / "rules" / "rule.yml").write_text("---\n".join(texts))
-        rules = load_rules([tmp_path / "rules"])
-        assert not rules.refused
-        return Watch(tmp_path / "store", rules, registry)
-
-    return made
 
 
 def among(watch: Watch, circumstances: Circumstances) -> Alert:

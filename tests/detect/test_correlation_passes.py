@@ -11,7 +11,6 @@ import pytest
 from watched import HOUR, MINUTE, OTHER, RULE, SECOND, Faulty, Watch, written
 
 from siem.detect.passes import again, detect
-from siem.parsing import Registry
 from siem.sigma import RuleSet
 from siem.store.contract import Alert
 from siem.testing.deliveries import START, delivery
@@ -44,20 +43,6 @@ def rules(tmp_path: Path) -> RuleSet:
 
 
 Watching = Callable[..., Watch]
-
-
-@pytest.fixture
-def watching(tmp_path: Path, registry: Registry) -> Watching:
-    """A new store with the rules of these texts over it."""
-    made: list[Watch] = []
-
-    def new(*texts: str) -> Watch:
-        folder = tmp_path / str(len(made))
-        folder.mkdir()
-        made.append(Watch(folder / "store", written(folder, *texts), registry))
-        return made[-1]
-
-    return new
 
 
 def told(alert: Alert) -> tuple[object, ...]:

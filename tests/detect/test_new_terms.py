@@ -31,18 +31,6 @@ NEW = RULE + "custom: {new_terms: {field: user.name, by: cloud.account.id, learn
 ADDRESSES = RULE + "custom: {new_terms: {fields: [user.name], by: [source.address], learning: 30m}}\n"
 
 
-@pytest.fixture
-def watching(tmp_path: Path, registry: Registry) -> Iterator[Callable[..., Watch]]:
-    made: list[Watch] = []
-
-    def watching(*texts: str) -> Watch:
-        made.append(Watch(tmp_path / "store", written(tmp_path, *texts), registry))
-        return made[0]
-
-    yield watching
-    made[0].store.close()
-
-
 def days(watch: Watch, *came: tuple[str, float]) -> None:
     """Logins of users, so many days after the first."""
     for user, day in came:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import brute_force
 import pytest
 from test_passes_as_brute_force import Event, happened
-from watched import HOUR, MINUTE, OTHER, RULE, SECOND, Watch, written
+from watched import HOUR, MINUTE, OTHER, RULE, SECOND, Watch
 
 from siem.detect.alerts import alert_id
 from siem.parsing import Registry
@@ -25,18 +24,6 @@ name: many
 correlation: {type: event_count, rules: login, group-by: [user.name, source.address], timespan: 5m, condition: {gte: 2}}
 custom: {suppress: {by: user.name, for: 30m}}
 """
-
-
-@pytest.fixture
-def watching(tmp_path: Path, registry: Registry) -> Iterator[Callable[..., Watch]]:
-    made: list[Watch] = []
-
-    def watching(*texts: str) -> Watch:
-        made.append(Watch(tmp_path / "store", written(tmp_path, *texts), registry))
-        return made[0]
-
-    yield watching
-    made[0].store.close()
 
 
 def test_what_follows_the_first_within_the_time_raises_the_count_and_no_alert(watching: Callable[..., Watch]) -> None:
